@@ -1,0 +1,1 @@
+"""Safe outputs: results leave, people do not."""

@@ -1,0 +1,1 @@
+"""The airlock's pages, one module for each of its audiences."""

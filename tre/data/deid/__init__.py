@@ -1,0 +1,1 @@
+"""How identifiers stop at the project's door."""

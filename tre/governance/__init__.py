@@ -1,0 +1,1 @@
+"""Safe people, safe projects: who may do what, and why not."""

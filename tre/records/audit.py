@@ -1,0 +1,55 @@
+"""Nothing happens without its entry, and no entry is ever changed.
+
+`append` runs in the transaction of the change it records: both are kept, or neither. The head row is locked, so
+entries of several processes stand in one order.
+"""
+
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tre.errors import Tampered
+from tre.records import merkle
+from tre.records.tables import EntryRow, HeadRow
+
+Fact = str | int | float | bool | None | list["Fact"] | tuple["Fact", ...] | dict[str, "Fact"]
+
+
+def append(session: Session, act: str, *, actor: str, subject: str, at: datetime | None = None, **facts: Fact) -> int:
+    """Add one entry; return its position in the log.
+
+    `act` is `wing.verb` (`export.vote`), `actor` a person's name or a process (`worker`), `subject` what was acted on
+    (`project/sunrise`). `facts` say how, in values of JSON; never a value of a patient, a key or a token.
+    """
+    head = session.scalars(select(HeadRow).where(HeadRow.id == 1).with_for_update()).one_or_none()
+    if head is None:
+        raise Tampered("the audit log has no head: restore the records from their backup")
+    at = at or datetime.now(UTC)
+    body = canonical(
+        {"seq": head.size, "at": stamp(at), "act": act, "actor": actor, "subject": subject, "facts": dict(facts)}
+    )
+    seq = head.size
+    session.add(EntryRow(seq=seq, body=body, act=act, actor=actor, subject=subject[:200], at=at))
+    head.frontier = merkle.pack(merkle.grow(merkle.unpack(head.frontier), seq, merkle.leaf_hash(body)))
+    head.size = seq + 1
+    session.flush()
+    session.info["recorded"] = True
+    return seq
+
+
+def canonical(value: object) -> bytes:
+    """JSON with sorted keys and no spaces, UTF-8 (RFC 8785 for the values we use: no floats beyond repr)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def digest(value: object) -> str:
+    """SHA-256 (hex) of the canonical JSON of a value: what manifests and certificates name."""
+    return sha256(canonical(value)).hexdigest()
+
+
+def stamp(at: datetime) -> str:
+    """RFC 3339 in UTC with microseconds."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,302 @@
+"""What the house remembers: people, projects, data, approvals, rooms, and the log of all that happened.
+
+One class a table; no verbs here. Times are UTC with their zone; a time that has no zone is refused when it is bound.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# BIGINT everywhere but in SQLite, which counts up only an INTEGER.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Moment(TypeDecorator[datetime]):
+    """A UTC time that comes back with its zone from every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without a zone; store UTC."""
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ANN401 -- as the parent
+        """Give the zone back that SQLite forgets."""
+        del dialect
+        if value is None:
+            return None
+        stored: datetime = value
+        return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables of the house, with constraint names that migrations can name."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Moment, int: BigInteger().with_variant(Integer, "sqlite")}  # noqa: RUF012 -- SQLAlchemy's
+
+
+# --- safe people ------------------------------------------------------------------------------------------------------
+class PersonRow(Base):
+    """One human being with one account."""
+
+    __tablename__ = "person"
+
+    name: Mapped[str] = mapped_column(String(30), primary_key=True)
+    full_name: Mapped[str] = mapped_column(String(200))
+    email: Mapped[str] = mapped_column(String(254), default="")
+    password: Mapped[str] = mapped_column(String(200))
+    """argon2id encoded hash."""
+    totp: Mapped[bytes] = mapped_column(LargeBinary)
+    """TOTP secret, sealed by the root key (AES-256-GCM, bound to the name)."""
+    totp_step: Mapped[int] = mapped_column(default=0)
+    """Last 30 s step whose code was used, for sign-in or for a vote; a code works once."""
+    failures: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    suspended: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+
+
+class RoleRow(Base):
+    """A role a person holds."""
+
+    __tablename__ = "role"
+
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(20), primary_key=True)
+
+
+class TrainingRow(Base):
+    """A course a person passed, and when that lapses. A renewal is a new row."""
+
+    __tablename__ = "training"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    course: Mapped[str] = mapped_column(String(60))
+    until: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
+class AgreementRow(Base):
+    """A signature under the user agreement, by the SHA-256 of its text."""
+
+    __tablename__ = "agreement"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    text_sha256: Mapped[str] = mapped_column(String(64))
+    signed_at: Mapped[datetime]
+
+
+# --- safe projects ----------------------------------------------------------------------------------------------------
+class ProjectRow(Base):
+    """A piece of research with an end."""
+
+    __tablename__ = "project"
+
+    name: Mapped[str] = mapped_column(String(30), primary_key=True)
+    title: Mapped[str] = mapped_column(String(200))
+    purpose: Mapped[str] = mapped_column(Text)
+    uid: Mapped[int] = mapped_column(unique=True)
+    """Numeric user of this project's rooms on the host; never used by another project."""
+    suspended: Mapped[bool] = mapped_column(default=False)
+    closed_at: Mapped[datetime | None]
+    approved_until: Mapped[datetime]
+    retained_until: Mapped[datetime]
+    smallest_k: Mapped[int] = mapped_column(default=5)
+    """Smallest group of equal quasi-identifiers that an extract may hold, by the committee."""
+    meter_hour: Mapped[int | None]
+    meter_day: Mapped[int | None]
+    created_at: Mapped[datetime]
+
+
+class MemberRow(Base):
+    """A membership. Rows are never deleted: who was a member stays known."""
+
+    __tablename__ = "member"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project: Mapped[str] = mapped_column(ForeignKey("project.name"), index=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+
+
+class ApplicationRow(Base):
+    """A project's application for one dataset version; decided by the committee."""
+
+    __tablename__ = "application"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project: Mapped[str] = mapped_column(ForeignKey("project.name"), index=True)
+    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.name"))
+    version: Mapped[int]
+    applicant: Mapped[str] = mapped_column(ForeignKey("person.name"))
+    purpose: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(20))
+    """submitted, approved, rejected, withdrawn, revoked."""
+    submitted_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    approved_until: Mapped[datetime | None]
+    conditions: Mapped[str] = mapped_column(Text, default="")
+
+
+class ApplicationVoteRow(Base):
+    """A committee member's vote on an application."""
+
+    __tablename__ = "application_vote"
+
+    application: Mapped[int] = mapped_column(ForeignKey("application.id"), primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), primary_key=True)
+    vote: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
+# --- safe data --------------------------------------------------------------------------------------------------------
+class DatasetRow(Base):
+    """A dataset under a name; its data are its versions."""
+
+    __tablename__ = "dataset"
+
+    name: Mapped[str] = mapped_column(String(30), primary_key=True)
+    title: Mapped[str] = mapped_column(String(200), default="")
+    plan: Mapped[str] = mapped_column(Text)
+    """The de-identification plan, YAML as registered."""
+    plan_sha256: Mapped[str] = mapped_column(String(64))
+    withdrawn: Mapped[bool] = mapped_column(default=False)
+    registered_at: Mapped[datetime]
+
+
+class DatasetVersionRow(Base):
+    """What one ingest brought; immutable."""
+
+    __tablename__ = "dataset_version"
+
+    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.name"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    manifest: Mapped[str] = mapped_column(Text)
+    """JSON: the files with name, rows, bytes, SHA-256 in clear and in the silo; the wrapped data key."""
+    persons: Mapped[int]
+    rows: Mapped[int]
+    ingested_at: Mapped[datetime]
+
+
+class ExtractRow(Base):
+    """A project's pseudonymised copy of a dataset version."""
+
+    __tablename__ = "extract"
+    __table_args__ = (UniqueConstraint("project", "dataset", "number"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project: Mapped[str] = mapped_column(ForeignKey("project.name"), index=True)
+    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.name"))
+    version: Mapped[int]
+    """Version of the dataset."""
+    number: Mapped[int]
+    """Counts this project's extracts of this dataset; the newest that passed is mounted."""
+    manifest: Mapped[str] = mapped_column(Text)
+    """JSON: files with rows, SHA-256; person column; plan hash."""
+    report: Mapped[str] = mapped_column(Text)
+    """JSON: risk (k, uniques, classes) and leak search."""
+    assessed: Mapped[bool]
+    """Both checks ran and passed the committee's thresholds."""
+    prepared_at: Mapped[datetime]
+
+
+# --- safe settings ----------------------------------------------------------------------------------------------------
+class RoomRow(Base):
+    """A room that is, or was, open."""
+
+    __tablename__ = "room"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project: Mapped[str] = mapped_column(ForeignKey("project.name"), index=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    mounts: Mapped[str] = mapped_column(Text)
+    """JSON list of {dataset, version, number}."""
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    closed_because: Mapped[str] = mapped_column(Text, default="")
+
+
+class MeterRow(Base):
+    """Bytes that one person's browser got from one project in one hour."""
+
+    __tablename__ = "meter"
+
+    person: Mapped[str] = mapped_column(String(30), primary_key=True)
+    project: Mapped[str] = mapped_column(String(30), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    """Start of the hour, UTC."""
+    bytes: Mapped[int] = mapped_column(default=0)
+
+
+# --- proof ------------------------------------------------------------------------------------------------------------
+class EntryRow(Base):
+    """One thing that happened, or was refused. Never changed, never removed: triggers see to it."""
+
+    __tablename__ = "audit_entry"
+
+    seq: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    """Position in the log, from 0."""
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    """Canonical JSON; the leaf of the Merkle tree is SHA-256(0x00 || body)."""
+    act: Mapped[str] = mapped_column(String(60), index=True)
+    actor: Mapped[str] = mapped_column(String(60), index=True)
+    subject: Mapped[str] = mapped_column(String(200), index=True)
+    at: Mapped[datetime]
+
+
+class HeadRow(Base):
+    """The right edge of the Merkle tree: one row, locked by whoever appends."""
+
+    __tablename__ = "audit_head"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int]
+    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+    """32-byte hashes of the perfect subtrees, largest first."""
+
+
+class CheckpointRow(Base):
+    """A signed statement of the log's size and root."""
+
+    __tablename__ = "audit_checkpoint"
+
+    size: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    note: Mapped[str] = mapped_column(Text)
+    """C2SP tlog-checkpoint as a signed note."""
+    at: Mapped[datetime]

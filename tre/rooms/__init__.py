@@ -1,0 +1,1 @@
+"""Safe settings: sealed rooms, and the gateway between a room and a browser."""

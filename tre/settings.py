@@ -1,0 +1,200 @@
+"""Where this TRE lives and what its operator chose, read once by each process.
+
+Order: arguments, `TRE_*` in the environment, `tre.toml` in the home, defaults. An unknown key is refused.
+Nobody but this module knows where a thing lies on the disk.
+"""
+
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from tre.errors import Unreadable
+
+DEFAULT_HOME = Path("/var/lib/hortus/home")
+ENGINE_HOME = Path("/var/lib/hortus/engine")
+# One name for a person or a project: it becomes a host name, a path and a server name.
+NAME = re.compile(r"[a-z](?:-?[a-z0-9]){0,29}")
+
+
+class Settings(BaseSettings):
+    """The choices of one TRE. Frozen: a process that needs other values is started again."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="TRE_", extra="forbid", frozen=True)
+
+    home: Path = Field(default=DEFAULT_HOME, description="folder that holds all state of this TRE")
+    database: str = Field(default="", description="SQLAlchemy URL; empty means SQLite in the home")
+    engine_home: Path = Field(default=ENGINE_HOME, description="folder of our own Docker Engine and its images")
+    docker: str = Field(default="", description="URL of the Docker Engine; empty means our own, in engine_home")
+    domain: str = Field(default="localhost", description="host name of the Hub; rooms and airlock are below it")
+    scheme: str = Field(default="http", pattern="^https?$", description="http only on loopback")
+    port: int = Field(
+        default=8000, ge=1024, le=65520, description="public port; the next five are ours too, on loopback"
+    )
+    room_memory: str = Field(default="2G", description="memory of one room")
+    room_cpus: float = Field(default=1.0, gt=0, description="processors of one room")
+    room_pids: int = Field(default=256, ge=64, description="processes of one room")
+    meter_hour: int = Field(default=200_000_000, ge=1, description="bytes a person may see of one project in an hour")
+    meter_day: int = Field(default=500_000_000, ge=1, description="bytes a person may see of one project in a day")
+    largest_file: int = Field(default=16_000_000, ge=1, description="bytes of one file that may be asked to leave")
+    thresholds: str = Field(default="default", description="disclosure-control profile in policies/thresholds")
+    mail: str = Field(
+        default="", description="host:port of an SMTP server; empty means mails go to a folder of the home"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- the signature is pydantic's; no dotenv here
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- the same; secrets are files of the home
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put `tre.toml` of the home below the environment."""
+        given = init_settings().get("home") or os.environ.get("TRE_HOME") or DEFAULT_HOME
+        toml = TomlConfigSettingsSource(settings_cls, Path(given) / "tre.toml")
+        return init_settings, env_settings, toml
+
+    # --- ports on loopback -----------------------------------------------------------------------------------------
+    @property
+    def proxy_api_port(self) -> int:
+        """Port on which configurable-http-proxy takes orders from the Hub."""
+        return self.port + 1
+
+    @property
+    def hub_port(self) -> int:
+        """Port of the Hub itself, behind the proxy."""
+        return self.port + 2
+
+    @property
+    def gateway_port(self) -> int:
+        """Port on which the gateway answers for every room."""
+        return self.port + 3
+
+    @property
+    def airlock_port(self) -> int:
+        """Port of the airlock's web application."""
+        return self.port + 4
+
+    # --- names the browser sees ------------------------------------------------------------------------------------
+    @property
+    def hub_origin(self) -> str:
+        """Origin of the Hub's pages."""
+        return f"{self.scheme}://{self.domain}:{self.port}"
+
+    @property
+    def airlock_origin(self) -> str:
+        """Origin of the airlock: a host name of its own, so that nothing shares its cookies."""
+        return f"{self.scheme}://airlock--service.{self.domain}:{self.port}"
+
+    @property
+    def hub_api(self) -> str:
+        """URL of the Hub's REST interface, on loopback."""
+        return f"http://127.0.0.1:{self.hub_port}/hub/api"
+
+    # --- places ----------------------------------------------------------------------------------------------------
+    @cached_property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the records."""
+        return self.database or f"sqlite:///{self.home / 'records.sqlite'}"
+
+    @property
+    def docker_url(self) -> str:
+        """URL of the Docker Engine that builds rooms."""
+        return self.docker or f"unix://{self.engine_home / 'docker.sock'}"
+
+    @property
+    def keys(self) -> Path:
+        """Folder 0700 of the root key and the signing key; nothing else lives there."""
+        return self.home / "keys"
+
+    @property
+    def secrets(self) -> Path:
+        """Folder 0700 of tokens between our own processes."""
+        return self.home / "secrets"
+
+    @property
+    def silo(self) -> Path:
+        """Folder 0700 of the encrypted, identifiable data."""
+        return self.home / "silo"
+
+    @property
+    def extracts(self) -> Path:
+        """Folder of the projects' pseudonymised copies: extracts/<project>/<dataset>/<number>/*.parquet."""
+        return self.home / "extracts"
+
+    @property
+    def released(self) -> Path:
+        """Folder 0700 of staged and released files, named by their SHA-256."""
+        return self.home / "airlock"
+
+    @property
+    def sockets(self) -> Path:
+        """Folder 0711 of the sockets of rooms and of the gateway's control socket."""
+        return self.home / "run"
+
+    @property
+    def mails(self) -> Path:
+        """Folder 0700 where mails are put when no SMTP server is named."""
+        return self.home / "mail"
+
+    @property
+    def logs(self) -> Path:
+        """Folder 0700 of the processes' logs."""
+        return self.home / "logs"
+
+    def extract(self, project: str, dataset: str, number: int) -> Path:
+        """Folder of one extract: what a room mounts read-only as /data/<dataset>."""
+        return self.extracts / project / dataset / str(number)
+
+    def workspace(self, project: str) -> Path:
+        """Folder that all members of a project share, as /workspace."""
+        return self.home / "projects" / project / "workspace"
+
+    def person_home(self, project: str, person: str) -> Path:
+        """Folder of one person in one project, as /home/analyst."""
+        return self.home / "projects" / project / "people" / person / "home"
+
+    def outbox(self, project: str, person: str) -> Path:
+        """Folder from which this person asks for exports, as /outbox."""
+        return self.home / "projects" / project / "people" / person / "outbox"
+
+    def room_sockets(self, project: str, person: str) -> Path:
+        """Folder with `in/` (the room's own socket) and `api/` (ours) of one room."""
+        return self.sockets / "rooms" / f"{project}--{person}"
+
+    def secret(self, name: str) -> str:
+        """Read one token between our processes, e.g. `airlock-hub`."""
+        try:
+            return (self.secrets / name).read_text("ascii").strip()
+        except FileNotFoundError:
+            raise Unreadable(f"no secret {name} in {self.secrets}: run `tre init`") from None
+
+
+def load(home: Path | None = None, **given: object) -> Settings:
+    """Read the settings, or say in one line which key is wrong."""
+    if home is not None:
+        given["home"] = home.absolute()
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise Unreadable(f"setting {key}: {first['msg']}; see `tre.toml` and TRE_* in the environment") from None
+
+
+def checked_name(name: str, what: str) -> str:
+    """Return a name of a person or project, or say what a name may be."""
+    if not NAME.fullmatch(name):
+        raise Unreadable(f"{what} name {name[:40]!r}: use 1-30 characters a-z, 0-9 and single hyphens, a letter first")
+    return name
