@@ -13,15 +13,31 @@ from cyclopts import App, CycloptsError
 from tre import __version__, show
 from tre.errors import TREError, Unreadable
 
-# command -> module that holds its `app`; imported only when asked for.
+# word -> where its command lives, and what it is for; imported only when it is called.
 COMMANDS = {
-    "init": "tre.commands",
+    "init": ("tre.records.commands:init", "make the home: database, keys, folders"),
+    "demo": ("tre.demo:app", "a whole TRE with people, projects and data to try"),
+    "up": ("tre.up:up_command", "run the house until interrupted"),
+    "doctor": ("tre.doctor:doctor", "check host, configuration and promises"),
+    "person": ("tre.governance.commands:person", "people and their roles"),
+    "training": ("tre.governance.commands:training", "courses passed, and until when they count"),
+    "agreement": ("tre.governance.commands:agreement", "the user agreement and who signed it"),
+    "project": ("tre.governance.commands:project", "projects, from opening to closing"),
+    "member": ("tre.governance.commands:member", "who belongs to a project"),
+    "application": ("tre.governance.commands:application", "a project's application for a dataset"),
+    "dataset": ("tre.data.commands:dataset", "datasets and their versions"),
+    "extract": ("tre.data.commands:extract", "a project's pseudonymised copy of a dataset"),
+    "policy": ("tre.governance.policy_commands:app", "what the rules say, and why"),
+    "audit": ("tre.records.commands:audit", "the log and its proof"),
 }
 
 
 def build() -> App:
     """All commands, each loaded only when it is called."""
-    return App(name="tre", version=__version__, help=__doc__, result_action="return_value")
+    app = App(name="tre", version=__version__, help=__doc__, result_action="return_value")
+    for word, (where, about) in COMMANDS.items():
+        app.command(where, name=word, help=about)
+    return app
 
 
 def run(app: App, words: Sequence[str]) -> int:
