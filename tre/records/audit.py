@@ -1,7 +1,8 @@
 """Nothing happens without its entry, and no entry is ever changed.
 
 `append` runs in the transaction of the change it records: both are kept, or neither. The head row is locked, so
-entries of several processes stand in one order.
+entries of several processes stand in one order. Each entry names the hash of the one before it, so that an altered
+entry is found by its number; the Merkle tree over all of them makes the proofs short.
 """
 
 import json
@@ -16,6 +17,8 @@ from tre.records import merkle
 from tre.records.tables import EntryRow, HeadRow
 
 Fact = str | int | float | bool | None | list["Fact"] | tuple["Fact", ...] | dict[str, "Fact"]
+RECORDED = "entries"
+"""Where a session keeps the entries it added, for `tre.records.db`."""
 
 
 def append(session: Session, act: str, *, actor: str, subject: str, at: datetime | None = None, **facts: Fact) -> int:
@@ -24,20 +27,27 @@ def append(session: Session, act: str, *, actor: str, subject: str, at: datetime
     `act` is `wing.verb` (`export.vote`), `actor` a person's name or a process (`worker`), `subject` what was acted on
     (`project/sunrise`). `facts` say how, in values of JSON; never a value of a patient, a key or a token.
     """
-    head = session.scalars(select(HeadRow).where(HeadRow.id == 1).with_for_update()).one_or_none()
+    head = lock(session)
+    at = at or datetime.now(UTC)
+    said = {"seq": head.size, "prev": head.last.hex(), "at": stamp(at), "act": act, "actor": actor, "subject": subject}
+    body = canonical({**said, "facts": dict(facts)})
+    entry = EntryRow(seq=head.size, body=body, act=act, actor=actor, subject=subject[:200], at=at)
+    session.add(entry)
+    head.last = merkle.leaf_hash(body)
+    head.frontier = merkle.pack(merkle.grow(merkle.unpack(head.frontier), head.size, head.last))
+    head.size += 1
+    session.flush()
+    session.info.setdefault(RECORDED, []).append(entry)
+    return entry.seq
+
+
+def lock(session: Session) -> HeadRow:
+    """Hold the right edge of the log until the transaction ends."""
+    asked = select(HeadRow).where(HeadRow.id == 1).with_for_update().execution_options(populate_existing=True)
+    head = session.scalars(asked).one_or_none()
     if head is None:
         raise Tampered("the audit log has no head: restore the records from their backup")
-    at = at or datetime.now(UTC)
-    body = canonical(
-        {"seq": head.size, "at": stamp(at), "act": act, "actor": actor, "subject": subject, "facts": dict(facts)}
-    )
-    seq = head.size
-    session.add(EntryRow(seq=seq, body=body, act=act, actor=actor, subject=subject[:200], at=at))
-    head.frontier = merkle.pack(merkle.grow(merkle.unpack(head.frontier), seq, merkle.leaf_hash(body)))
-    head.size = seq + 1
-    session.flush()
-    session.info["recorded"] = True
-    return seq
+    return head
 
 
 def canonical(value: object) -> bytes:

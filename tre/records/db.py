@@ -3,22 +3,27 @@
     with records.act("ann", "export.submit", "project/sunrise") as session:
         ...                                   # changes, and audit.append(session, ...)
 
-What raises `Refused` inside is rolled back, and the refusal is recorded in a transaction of its own. A change
-without an entry cannot be committed.
+Acts happen one after another, whichever database and however many processes: what an act reads, nobody changes until
+it ends. What raises `Refused` inside is rolled back, and the refusal is recorded in a transaction of its own. A change
+without an entry cannot be committed, however the change was written.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import URL, Connection, Engine, ExecutionContext, create_engine, event, inspect, make_url
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from tre.errors import Refused, TREError, Unavailable
+from tre.errors import Refused, Tampered, TREError, Unavailable, Unreadable
 from tre.records import audit
+from tre.settings import Settings
 
 BUSY_SECONDS = 20
+# What a statement may begin with and still change nothing. All else counts as a change.
+LOOKS = frozenset({"SELECT", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA", "SET", "SHOW", "EXPLAIN"})
 
 
 class Records:
@@ -31,9 +36,11 @@ class Records:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Look, and change nothing: what was added or changed is rolled back."""
+        """Look at one moment of the records; a change is refused by the database."""
         with _answering(), self._sessions() as session:
+            _begin_reading(session)
             yield session
+            session.expunge_all()  # rows stay readable after the block
             session.rollback()
 
     @contextmanager
@@ -61,38 +68,82 @@ class Records:
         self.engine.dispose()
 
 
+def opened(settings: Settings) -> Records:
+    """Open the records that `tre init` made."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and not (settings.home / "records.sqlite").is_file():
+        raise Unreadable(f"no records in {settings.home}: run `tre init`")
+    records = Records(settings.database_url)
+    try:
+        with _answering(), records.engine.connect() as connection:
+            found = connection.dialect.has_table(connection, "audit_head")
+    except TREError:
+        records.close()
+        raise
+    if not found:
+        records.close()
+        raise Unreadable(f"the records of {settings.home} have no tables: run `tre init`")
+    return records
+
+
 def _engine(url: URL) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
-
-    @event.listens_for(engine, "connect")
-    def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 -- the driver's own class
-        connection.isolation_level = None  # we say BEGIN ourselves
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _durable)
+    else:
+        engine = create_engine(url, pool_pre_ping=True)
+    event.listen(engine, "before_cursor_execute", _note_write)
     return engine
 
 
+def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 -- the driver's own class
+    connection.isolation_level = None  # we say BEGIN ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_reading(session: Session) -> None:
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+        connection.exec_driver_sql("BEGIN")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
 def _begin_writing(session: Session) -> None:
-    """Take SQLite's write lock at once, so that two acts never read the same head. PostgreSQL locks the head row."""
-    session.info.clear()
-    if session.get_bind().dialect.name == "sqlite":
-        session.execute(text("BEGIN IMMEDIATE"))
+    """Take the one lock of those who write, so that no act decides on what another is changing."""
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA query_only=OFF")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+        audit.lock(session)
+    connection.info["wrote"] = False
 
 
 def _commit(session: Session) -> None:
     session.flush()
-    if session.info.get("wrote") and not session.info.get("recorded"):
+    # An entry that a rolled-back savepoint took with it is no longer persistent.
+    recorded = any(inspect(entry).persistent for entry in session.info.get(audit.RECORDED, ()))
+    if session.connection().info["wrote"] and not recorded:
         raise AssertionError("a change without its audit entry")
     session.commit()
 
 
-@event.listens_for(Session, "after_flush")
-def _note_writes(session: Session, _context: object) -> None:
-    if session.new or session.dirty or session.deleted:
-        session.info["wrote"] = True
+def _note_write(  # noqa: PLR0913 -- the signature is SQLAlchemy's
+    connection: Connection,
+    _cursor: object,
+    statement: str,
+    _parameters: object,
+    context: ExecutionContext | None,
+    _many: bool,  # noqa: FBT001 -- the signature is SQLAlchemy's
+) -> None:
+    compiled = getattr(context, "compiled", None)
+    looks = compiled.is_select if compiled and hasattr(compiled, "is_select") else False
+    if not looks and statement.split(maxsplit=1)[0].upper() not in LOOKS:
+        connection.info["wrote"] = True
 
 
 @contextmanager
@@ -100,11 +151,24 @@ def _answering() -> Iterator[None]:
     """Say in one line that the database does not answer."""
     try:
         yield
-    except TREError:
-        raise
-    except OperationalError as error:
-        raise Unavailable(f"the records do not answer ({type(error.orig).__name__}); nothing was changed") from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable("the records do not answer (connection lost); nothing was changed") from error
-        raise
+        known = _known(error)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _known(error: DBAPIError) -> TREError | None:
+    """Name what a person can do something about; the rest is a fault of ours."""
+    if type(error.orig) is sqlite3.DatabaseError:
+        return Tampered("the records are damaged: restore them from their backup")
+    if isinstance(error, OperationalError):
+        why = (
+            " ".join(str(error.orig).split())[:120]
+            if isinstance(error.orig, sqlite3.Error)
+            else type(error.orig).__name__
+        )
+        return Unavailable(f"the records do not answer ({why}); nothing was changed")
+    if isinstance(error, DatabaseError) and error.connection_invalidated:
+        return Unavailable("the records do not answer (connection lost); nothing was changed")
+    return None

@@ -289,6 +289,8 @@ class HeadRow(Base):
     size: Mapped[int]
     frontier: Mapped[bytes] = mapped_column(LargeBinary)
     """32-byte hashes of the perfect subtrees, largest first."""
+    last: Mapped[bytes] = mapped_column(LargeBinary)
+    """Leaf hash of the newest entry; the next entry names it."""
 
 
 class CheckpointRow(Base):

@@ -1,0 +1,100 @@
+"""The home of a TRE, made from nothing: folders, secrets, keys and the database, each whole or not at all."""
+
+import importlib
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from sqlalchemy import MetaData, insert
+
+from tre.errors import Unreadable
+from tre.records import files, guards, keys
+from tre.records.db import Records
+from tre.records.tables import Base, HeadRow
+from tre.settings import Settings
+
+SECRETS = (
+    "airlock-hub",
+    "sentinel-hub",
+    "gateway-hub",
+    "rooms-airlock",
+    "proxy",
+    "cookie",
+    "hub-cookie",
+    "airlock-cookie",
+    "gateway-cookie",
+)
+"""Tokens between our own processes; 64 hex digits each."""
+
+
+def initialise(settings: Settings) -> None:
+    """Make the home and all in it; what is there already stays as it is, so that a second call mends a first."""
+    _make_folders(settings)
+    _refuse_lost_keys(settings)
+    keys.init(settings)
+    for name in SECRETS:
+        files.create(settings.secrets / name, os.urandom(32).hex().encode() + b"\n")
+    _make_database(settings)
+
+
+def create(records: Records) -> None:
+    """Bring the tables, and the triggers that guard the log, to this version."""
+    with records.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if not connection.dialect.has_table(connection, HeadRow.__tablename__):
+            metadata().create_all(connection)
+            connection.execute(insert(HeadRow).values(id=1, size=0, frontier=b"", last=b""))
+            guards.put_up(connection)
+        connection.commit()
+
+
+def metadata() -> MetaData:
+    """All tables of the house: every module under the entry point `tre.tables` has added its own."""
+    for found in entry_points(group="tre.tables"):
+        try:
+            importlib.import_module(found.value)
+        except ModuleNotFoundError as error:
+            if error.name != found.value:
+                raise
+    return Base.metadata
+
+
+def _make_folders(settings: Settings) -> None:
+    files.folder(settings.home, 0o711)
+    for path in (settings.keys, settings.secrets, settings.silo, settings.released, settings.mails, settings.logs):
+        files.folder(path, 0o700)
+    for path in (settings.extracts, settings.sockets, settings.home / "projects"):
+        files.folder(path, 0o711)
+
+
+def _refuse_lost_keys(settings: Settings) -> None:
+    """Never put a new root key beside old records: what the old one sealed would be lost without a word."""
+    if not keys.present(settings) and _database_file(settings).exists():
+        raise Unreadable(f"{settings.home} has records but not their keys: restore {settings.keys} from its backup")
+
+
+def _make_database(settings: Settings) -> None:
+    path = _database_file(settings)
+    if settings.database or path.exists():
+        _created(settings.database_url)
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.touch(0o600)
+    _created(f"sqlite:///{temporary}")
+    files.sync(temporary)
+    temporary.rename(path)
+    files.sync(path.parent)
+
+
+def _created(url: str) -> None:
+    records = Records(url)
+    try:
+        create(records)
+    finally:
+        records.close()
+
+
+def _database_file(settings: Settings) -> Path:
+    return settings.home / "records.sqlite"
