@@ -1,0 +1,180 @@
+"""Who may see which request, and what they see of it: an approver's vote is theirs alone until both are in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from airlock import asks, states
+from airlock.states import By, State
+from airlock.tables import CommentRow, FileRow, FindingRow, ReleaseRow, RequestRow, RoundRow, VoteRow
+from policies.facts import Role
+from tre.errors import NotFound
+from tre.governance import access
+
+_OVER = (State.RELEASED, State.REJECTED, State.WITHDRAWN)
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a file differs from the round before."""
+
+    name: str
+    what: str
+    """added, removed, changed or same."""
+    before: FileRow | None
+    after: FileRow | None
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A request as one person may see it."""
+
+    request: RequestRow
+    rounds: tuple[RoundRow, ...]
+    """Oldest first; the last is the one on the table."""
+    files: tuple[FileRow, ...]
+    findings: tuple[FindingRow, ...]
+    votes: tuple[VoteRow, ...]
+    """Of all settled rounds, and of this one as far as this person may know them."""
+    votes_in: int
+    """How many have voted in this round, whoever they are."""
+    comments: tuple[CommentRow, ...]
+    changes: tuple[Change, ...]
+    released: ReleaseRow | None
+    says: str
+    may: frozenset[str]
+    """What this person may do now: submit, withdraw, collect, vote, comment."""
+
+    @property
+    def round(self) -> RoundRow:
+        """The round on the table."""
+        return self.rounds[-1]
+
+
+def detail(session: Session, request: int, person: str, *, now: datetime) -> Detail:
+    """Return a request to its author, to members of its project and to approvers who may decide on it."""
+    row = session.get(RequestRow, request)
+    part = _part(session, row, person, now) if row else None
+    if row is None or part is None:
+        raise NotFound(f"no export request {request}, or none that you may know of")
+    rounds = tuple(session.scalars(select(RoundRow).where(RoundRow.request == row.id).order_by(RoundRow.number)))
+    comments = session.scalars(select(CommentRow).where(CommentRow.request == row.id).order_by(CommentRow.id))
+    return Detail(
+        request=row,
+        rounds=rounds,
+        files=asks.files_of(session, row.id, row.round),
+        findings=asks.findings_of(session, row),
+        votes=_votes(session, row, person),
+        votes_in=len(asks.votes_of(session, row)),
+        comments=tuple(said for said in comments if _heard(row, said, person)),
+        changes=changes_since_last_round(session, row),
+        released=session.get(ReleaseRow, row.id),
+        says=row.trouble or states.says(State(row.state)),
+        may=_may(session, row, person, part),
+    )
+
+
+def queue(session: Session, person: str, *, now: datetime) -> tuple[RequestRow, ...]:
+    """Return what waits for this approver's vote, the longest waiting first."""
+    query = select(RequestRow).where(RequestRow.state == State.IN_REVIEW).order_by(RequestRow.moved_at, RequestRow.id)
+    return tuple(row for row in session.scalars(query) if "vote" in _may_of(session, row, person, now))
+
+
+def decided(session: Session, person: str, *, limit: int = 50) -> tuple[RequestRow, ...]:
+    """Return the requests this approver has voted on, newest first."""
+    query = select(RequestRow).where(
+        RequestRow.id.in_(select(VoteRow.request).where(VoteRow.approver == person)),
+    )
+    return tuple(session.scalars(query.order_by(RequestRow.id.desc()).limit(limit)))
+
+
+def of_project(session: Session, project: str, person: str, *, now: datetime) -> tuple[RequestRow, ...]:
+    """Return a project's requests to its members and to each author their own, newest first."""
+    query = select(RequestRow).where(RequestRow.project == project).order_by(RequestRow.id.desc())
+    return tuple(row for row in session.scalars(query) if _part(session, row, person, now))
+
+
+def own(session: Session, person: str) -> tuple[RequestRow, ...]:
+    """Return the requests a person made, newest first."""
+    query = select(RequestRow).where(RequestRow.requester == person).order_by(RequestRow.id.desc())
+    return tuple(session.scalars(query))
+
+
+def file(session: Session, request: int, number: int, position: int, person: str, *, now: datetime) -> FileRow:
+    """Return a file of a round to whoever may see the request."""
+    detail(session, request, person, now=now)
+    row = session.get(FileRow, (request, number, position))
+    if row is None:
+        raise NotFound(f"no file {position} in round {number} of export request {request}")
+    return row
+
+
+def changes_since_last_round(session: Session, row: RequestRow) -> tuple[Change, ...]:
+    """Compare the newest round's files with those of the round before, by hash; nothing for a first round."""
+    if row.round < 2:  # noqa: PLR2004 -- the first round has none before it
+        return ()
+    before = {file.name: file for file in asks.files_of(session, row.id, row.round - 1)}
+    after = {file.name: file for file in asks.files_of(session, row.id, row.round)}
+    return tuple(_change(name, before.get(name), after.get(name)) for name in _in_order(after, before))
+
+
+def _in_order(*names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for each in names for name in each))
+
+
+def _change(name: str, before: FileRow | None, after: FileRow | None) -> Change:
+    if before is None:
+        return Change(name, "added", before, after)
+    if after is None:
+        return Change(name, "removed", before, after)
+    return Change(name, "same" if before.sha256 == after.sha256 else "changed", before, after)
+
+
+def _part(session: Session, row: RequestRow, person: str, now: datetime) -> str | None:
+    """Return as what this person may see the request: author, approver or member; None if not at all."""
+    who = access.person_facts(session, person, second_factor=False, now=now)
+    if who.suspended:
+        return None
+    if row.requester == person:
+        return "author"
+    project = access.project_facts(session, row.project, person, now=now)
+    if project.member_until > now:
+        return "member"
+    return "approver" if Role.APPROVER in who.roles and not project.was_member else None
+
+
+def _may_of(session: Session, row: RequestRow, person: str, now: datetime) -> frozenset[str]:
+    part = _part(session, row, person, now)
+    return _may(session, row, person, part) if part else frozenset()
+
+
+def _may(session: Session, row: RequestRow, person: str, part: str) -> frozenset[str]:
+    """Return what the states leave open to this person; the rules are asked again when they do it."""
+    state = State(row.state)
+    can = set() if state in _OVER else {"comment"}
+    if part == "author":
+        can |= states.verbs(state, By.AUTHOR) | ({"collect"} if state is State.RELEASED else set())
+    if part == "approver" and states.verbs(state, By.APPROVERS) and not _voted(session, row, person):
+        can.add("vote")
+    return frozenset(can)
+
+
+def _voted(session: Session, row: RequestRow, person: str) -> bool:
+    return any(vote.approver == person for vote in asks.votes_of(session, row))
+
+
+def _votes(session: Session, row: RequestRow, person: str) -> tuple[VoteRow, ...]:
+    query = select(VoteRow).where(VoteRow.request == row.id).order_by(VoteRow.id)
+    return tuple(vote for vote in session.scalars(query) if vote.approver == person or not _blind(row, vote.round))
+
+
+def _heard(row: RequestRow, said: CommentRow, person: str) -> bool:
+    """Approvers' comments of an undecided round would tell how they vote; the author's never do."""
+    return said.person in {person, row.requester} or not _blind(row, said.round)
+
+
+def _blind(row: RequestRow, number: int) -> bool:
+    return number == row.round and row.state == State.IN_REVIEW
