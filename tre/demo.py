@@ -101,7 +101,7 @@ def prepare_only() -> None:
 
 
 def demo_settings() -> Settings:
-    """Settings of the demo: its own home unless one is named."""
+    """Read the settings of the demo: its own home unless one is named."""
     return load() if os.environ.get("TRE_HOME") else load(home=HOME)
 
 
@@ -204,7 +204,7 @@ def _approve_and_prepare(records: Records, settings: Settings, say: Say, now: da
         raise Refused("the demo's extract did not pass its checks; see `tre extract risk actg175 sunrise`")
 
 
-# --- what the demo knows and a real house does not: its people's passwords ---------------------------------------------
+# --- what the demo knows and a real house does not: passwords ---------------------------------------------------------
 def _passwords(settings: Settings) -> dict[str, str]:
     try:
         known: dict[str, str] = json.loads((settings.secrets / "demo-passwords.json").read_text("utf-8"))
