@@ -1,0 +1,38 @@
+"""DuckDB as we use it: in memory, no extension, nothing of it ever spilled to the disk in clear."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from tre.errors import Unavailable
+
+# An empty temp_directory forbids spilling: rows of the silo would lie on the disk unencrypted.
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "temp_directory": "",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "preserve_insertion_order": "true",
+}
+
+
+@contextmanager
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an engine for one task; say in one line when its memory is too small."""
+    con = duckdb.connect(":memory:", config=CONFIG)
+    try:
+        yield con
+    except duckdb.OutOfMemoryException as error:
+        raise Unavailable("not enough memory for this table; nothing was kept, use a machine with more") from error
+    finally:
+        con.close()
+
+
+def name(column: str) -> str:
+    """Quote the name of a column or a table."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """Quote a string."""
+    return "'" + value.replace("'", "''") + "'"

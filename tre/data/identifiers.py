@@ -1,0 +1,122 @@
+"""What names a person in the source: found again in a file without keeping a single name.
+
+An index holds keyed hashes (64 bits of HMAC-SHA256 under the project's key) of the identifiers that cannot occur by
+chance: nine digits or more, two words or more, or letters and digits mixed. Case, accents, spaces and punctuation do
+not count. Shorter numbers and single words are looked for only in the extract itself, on the person's own rows.
+"""
+
+import json
+import re
+import unicodedata
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tre.data.deid.pseudonyms import Mac
+from tre.errors import Tampered
+
+DIGITS, MIXED, LETTERS = 9, 6, 6  # least length of each class
+WORDS = 6  # words that one identifier may have
+GAP = 3  # characters that may stand between two words of one identifier
+MAGIC = "tre identifiers 1"
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class Index:
+    """Hashes of the identifiers of one extract, and the lengths at which looking is worth while."""
+
+    hashes: array[int]
+    lengths: frozenset[int]
+
+    def __contains__(self, hashed: int) -> bool:
+        """Say whether this hash is one of them."""
+        at = bisect_left(self.hashes, hashed)
+        return at < len(self.hashes) and self.hashes[at] == hashed
+
+
+def plain(value: str) -> str:
+    """Letters and digits only, without case and accents: how two spellings of one identifier are equal."""
+    if not value.isascii():
+        apart = unicodedata.normalize("NFKD", value)
+        value = "".join(c for c in apart if not unicodedata.combining(c))
+    return "".join(c for c in value.casefold() if c.isalnum())
+
+
+def distinctive(value: str) -> bool:
+    """Say whether a value is so long, or so mixed, that it does not occur by chance."""
+    joined = plain(value)
+    if joined.isdecimal():
+        return len(joined) >= DIGITS
+    if joined.isalpha():
+        return len(joined) >= LETTERS and len(_WORD.findall(value)) > 1
+    return len(joined) >= MIXED and not _a_moment(value)
+
+
+def spellings(value: str) -> Iterator[str]:
+    """Yield the plain form, and for names also the last word first."""
+    yield plain(value)
+    words = _WORD.findall(value)
+    if len(words) > 1 and plain(value).isalpha():
+        yield plain("".join([words[-1], *words[:-1]]))
+
+
+def write(path: Path, values: Iterable[str], key: bytes) -> int:
+    """Write the index of these identifiers, readable by the owner only; return how many it holds."""
+    mac = Mac(key)
+    forms = {form for value in values if distinctive(value) for form in spellings(value)}
+    hashes = array("Q", sorted({_hash(form, mac) for form in forms}))
+    head = {"what": MAGIC, "count": len(hashes), "lengths": sorted({len(form) for form in forms})}
+    path.touch(0o600)
+    path.write_bytes(json.dumps(head).encode() + b"\n" + hashes.tobytes())
+    return len(hashes)
+
+
+def read(path: Path) -> Index:
+    """Read an index; one that is missing or cut short is no index."""
+    try:
+        head, _, body = path.read_bytes().partition(b"\n")
+        said = json.loads(head)
+        index = Index(array("Q", body), frozenset(said["lengths"]))
+        whole = said["what"] == MAGIC and len(index.hashes) == said["count"]
+    except (OSError, ValueError, KeyError):
+        whole = False
+    if not whole:
+        raise Tampered(f"{path} is not the index of an extract's identifiers: prepare the extract again")
+    return index
+
+
+def find(text: str, index: Index, key: bytes) -> Iterator[int]:
+    """Yield the places in a text where an identifier of the index stands."""
+    mac = Mac(key)
+    for at, joined in _runs(text, index.lengths):
+        if _hash(joined, mac) in index:
+            yield at
+
+
+def _runs(text: str, lengths: frozenset[int]) -> Iterator[tuple[int, str]]:
+    """Yield each run of neighbouring words whose joined length is that of an identifier."""
+    words = [(found.start(), found.end(), plain(found.group())) for found in _WORD.finditer(text)]
+    longest = max(lengths, default=0)
+    for first, (at, end, joined) in enumerate(words):
+        run, last = joined, end
+        for start, stop, word in [(at, end, ""), *words[first + 1 : first + WORDS]]:
+            if start - last > GAP:
+                break
+            run, last = run + word, stop
+            if len(run) > longest:
+                break
+            if len(run) in lengths:
+                yield at, run
+
+
+def _hash(form: str, mac: Mac) -> int:
+    return int.from_bytes(mac(b"identifier|" + form.encode())[:8])
+
+
+def _a_moment(value: str) -> bool:
+    """Say whether letters and digits are mixed only because a time is written with a T or a Z."""
+    return re.fullmatch(r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?", value) is not None
