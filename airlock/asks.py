@@ -13,7 +13,7 @@ from policies.facts import Ask, Export
 from tre.governance import access, training
 
 
-def submit(session: Session, project: str, person: str, kinds: frozenset[str], *, now: datetime) -> Ask:
+def submit(session: Session, project: str, person: str, *, kinds: frozenset[str], now: datetime) -> Ask:
     """Ask whether this person may ask for files of these kinds. The session's sign-in had a second factor."""
     export = Export(
         request="new", requester=person, manifest="", kinds=kinds, row_level=False, blocked=False
@@ -53,24 +53,24 @@ def of(session: Session, request: RequestRow, *, seen: str) -> Export:
 
 
 def files_of(session: Session, request: int, number: int) -> tuple[FileRow, ...]:
-    """Files of a round, in their order."""
+    """Return the files of a round, in their order."""
     query = select(FileRow).where(FileRow.request == request, FileRow.round == number).order_by(FileRow.position)
     return tuple(session.scalars(query))
 
 
 def findings_of(session: Session, request: RequestRow) -> tuple[FindingRow, ...]:
-    """Findings of the newest round."""
+    """Return the findings of the newest round."""
     query = select(FindingRow).where(FindingRow.request == request.id, FindingRow.round == request.round)
     return tuple(session.scalars(query.order_by(FindingRow.position, FindingRow.id)))
 
 
 def votes_of(session: Session, request: RequestRow) -> tuple[VoteRow, ...]:
-    """Votes of the newest round; those of earlier rounds never count."""
+    """Return the votes of the newest round; those of earlier rounds never count."""
     query = select(VoteRow).where(VoteRow.request == request.id, VoteRow.round == request.round)
     return tuple(session.scalars(query.order_by(VoteRow.id)))
 
 
-def _ask(  # noqa: PLR0913 -- one argument for each fact
+def _ask(
     session: Session, verb: str, project: str, person: str, export: Export, *, second_factor: bool, now: datetime
 ) -> Ask:
     return Ask(

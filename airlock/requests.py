@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from airlock import asks, queries, staging, states
 from airlock.checks.finding import Finding, Severity
+from airlock.checks.kinds import KINDS
 from airlock.states import By, State, Verdict
 from airlock.tables import CommentRow, FileRow, FindingRow, RequestRow, RoundRow, VoteRow
 from tre.errors import NotFound, StepRefused, Unreadable
@@ -35,9 +36,7 @@ def submit(
 ) -> RequestRow:
     """Copy the files out of the person's outbox, and ask for them to leave."""
     why = _text(why, "why")
-    access.require(session, asks.submit(session, project, person, frozenset(), now=now))
-    staged = staging.stage(settings, project, person, paths)
-    access.require(session, asks.submit(session, project, person, staging.kinds(staged), now=now))
+    staged = _staged(session, settings, project, person, paths, now=now)
     request = RequestRow(
         project=project, requester=person, state=states.FIRST, round=0, created_at=now, moved_at=now, trouble=""
     )
@@ -54,9 +53,7 @@ def resubmit(
     row = _own(session, request, person)
     states.take("submit", State(row.state), By.AUTHOR)
     why = _text(why, "why")
-    access.require(session, asks.submit(session, row.project, person, frozenset(), now=now))
-    staged = staging.stage(settings, row.project, person, paths)
-    access.require(session, asks.submit(session, row.project, person, staging.kinds(staged), now=now))
+    staged = _staged(session, settings, row.project, person, paths, now=now)
     _open_round(session, row, staged, why, now)
     return row
 
@@ -98,7 +95,7 @@ def record_checks(
     return row
 
 
-def vote(  # noqa: PLR0913 -- a vote has this many parts
+def vote(
     session: Session,
     *,
     request: int,
@@ -147,7 +144,7 @@ def settle(session: Session, row: RequestRow, now: datetime) -> None:
     _move(row, verb, By.APPROVERS, now)
     audit.append(
         session, act, actor="airlock", subject=subject(row), at=now,
-        round=row.round, manifest=votes[0].manifest_sha256, approvers=sorted(each.approver for each in votes),
+        round=row.round, manifest=votes[0].manifest_sha256, approvers=[*sorted(each.approver for each in votes)],
     )  # fmt: skip
 
 
@@ -182,6 +179,16 @@ def locked(session: Session, request: int) -> RequestRow:
     return row
 
 
+def _staged(
+    session: Session, settings: Settings, project: str, person: str, paths: Sequence[str], *, now: datetime
+) -> tuple[staging.Staged, ...]:
+    """Ask the rules before a file is touched, and again when it is known what the files are."""
+    access.require(session, asks.submit(session, project, person, kinds=frozenset(KINDS), now=now))
+    staged = staging.stage(settings, project, person, paths)
+    access.require(session, asks.submit(session, project, person, kinds=staging.kinds(staged), now=now))
+    return staged
+
+
 def _own(session: Session, request: int, person: str) -> RequestRow:
     row = locked(session, request)
     if row.requester != person:
@@ -211,7 +218,7 @@ def _open_round(session: Session, row: RequestRow, staged: Sequence[staging.Stag
             manifest_sha256=audit.digest(said),
             submitted_at=now,
             checks="",
-        )  # fmt: skip
+        )
     )
     session.flush()
     session.add_all(

@@ -61,16 +61,14 @@ def stage(settings: Settings, project: str, person: str, paths: Sequence[str]) -
         raise Unreadable(f"{len(names)} files named: ask for at most {MOST_FILES} at a time")
     if len(set(names)) < len(names):
         raise Unreadable("a file is named twice: name each once")
-    left = TIMES_LARGEST * settings.largest_file
+    together = left = TIMES_LARGEST * settings.largest_file
     staged = []
     with _folder(settings.outbox(project, person)) as outbox:
         for name in names:
             copy = read(outbox, name, largest=settings.largest_file)
             left -= len(copy)
             if left < 0:
-                raise Unreadable(
-                    f"the files are more than {TIMES_LARGEST * settings.largest_file} bytes: ask for fewer"
-                )
+                raise Unreadable(f"the files have more than {together} bytes together: ask for fewer")
             staged.append(Staged(name, keep(settings, copy), len(copy), sniffing.sniff(name, copy)))
     return tuple(staged)
 

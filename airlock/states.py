@@ -68,7 +68,7 @@ FIRST = State.DRAFT
 SAYS = {
     State.DRAFT: "The author has not submitted this yet.",
     State.CHECKING: "The airlock is checking the files; two approvers are asked next.",
-    State.IN_REVIEW: "Two approvers decide, each without seeing the other's vote; nothing is left for the author to do.",
+    State.IN_REVIEW: "Two approvers decide, neither seeing the other's vote; the author has nothing to do.",
     State.RETURNED: "It is the author's turn: read the findings and reasons, correct the files and submit again.",
     State.APPROVED: "Two approvers agreed to these files; the airlock releases them next.",
     State.RELEASED: "The files are released; the author collects them with a link that works once.",

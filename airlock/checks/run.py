@@ -1,0 +1,112 @@
+"""The checks, each with what it promises; an error, a time-out, a check that did not run: all of them mean no."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+import pyarrow as pa
+
+from airlock.checks import confined, counts, leaks, rows
+from airlock.checks.confined import Look
+from airlock.checks.file import File, Table
+from airlock.checks.finding import Finding, Severity
+from airlock.checks.kinds import KINDS
+from airlock.checks.thresholds import Thresholds
+
+VERSION = 1
+"""Raised whenever a check finds more or less than before; it is in every certificate."""
+ALL = frozenset({*KINDS, "raw", "unknown"})
+TABLES = frozenset({"csv", "json"})
+
+
+class Check(NamedTuple):
+    """A check, the kinds it looks at, and what holds when it finds nothing."""
+
+    name: str
+    kinds: frozenset[str]
+    promise: str
+
+
+CHECKS = (
+    Check("kind", ALL, "The file is of a kind that may leave, by its bytes, and no longer than a result."),
+    Check("plain_table", TABLES, "A table has one header, equal rows, and no more of them than a result."),
+    Check("formulas", frozenset({"csv"}), "No cell is run by a spreadsheet."),
+    Check(
+        "picture", frozenset({"png"}), "A picture is pixels: no text, nothing after its end, nothing behind its rows."
+    ),
+    Check("notebook", frozenset({"ipynb"}), "A notebook has no outputs, attachments or metadata."),
+    Check("leaks", ALL, "No pseudonym of any project and no identifier of the source, in any wrapping."),
+    Check("small_counts", TABLES, "No count below the threshold; counts are of persons, made again from the data."),
+    Check("row_level", TABLES, "Rows are not people: they do not single out persons of the project's data."),
+)
+
+
+class Evidence(Protocol):
+    """What the data's side answers (`tre.data.evidence.Evidence`)."""
+
+    def leaks(self, data: bytes) -> Iterable[leaks.Leak]:
+        """Point at every place that names a person."""
+
+    def persons(self, dims: pa.Table) -> tuple[int, ...] | None:
+        """Count the distinct persons behind each row."""
+
+
+Guard = Callable[[str, Callable[[], Iterable[Finding]]], tuple[Finding, ...]]
+"""Runs one check; what it raises becomes `did_not_run`."""
+
+
+def of_kind(kind: str) -> tuple[str, ...]:
+    """Return the names of the checks a file of this kind must pass."""
+    return tuple(check.name for check in CHECKS if kind in check.kinds)
+
+
+def run(file: File, evidence: Evidence, limits: Thresholds, *, guard: Guard) -> tuple[Finding, ...]:
+    """Run every check of a file; each of them runs, or is a blocking finding."""
+    look = confined.look(file, limits)
+    findings = list(look.findings)
+    findings += [did_not_run(name) for name in of_kind(file.kind) if name in confined.CHECKS and name not in look.ran]
+    findings += guard("leaks", lambda: leaks.check(evidence.leaks(file.content)))
+    if file.kind in TABLES:
+        findings += guard("small_counts", lambda: _counts(look, evidence, limits))
+        findings += guard("row_level", lambda: _rows(look, evidence, limits))
+    return tuple(findings)
+
+
+def did_not_run(check: str) -> Finding:
+    """Say that a check gave no answer, which means no."""
+    return Finding(check, Severity.BLOCK, "file", "the check did not run: mend the file, or ask an admin to look")
+
+
+def _counts(look: Look, evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+    if not look.read:
+        yield did_not_run("small_counts")
+    elif look.table:
+        groups = [at for at, _ in enumerate(look.table.heads) if not _fractions(look.table.column(at))]
+        yield from counts.check(look.table, _persons(look.table, groups, evidence), limits)
+
+
+def _rows(look: Look, evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+    if not look.read:
+        yield did_not_run("row_level")
+    elif look.table:
+        everything = range(len(look.table.heads))
+        yield from rows.check(look.table, _persons(look.table, everything, evidence), limits)
+
+
+def _persons(table: Table, columns: Iterable[int], evidence: Evidence) -> tuple[int, ...] | None:
+    """Count the persons behind each row, by those of the columns that are named as in the project's data."""
+    counted = set(counts.count_columns(table))
+    named = {table.heads[at].strip(): table.column(at) for at in columns if at not in counted}
+    known = [head for head in named if head and evidence.persons(pa.table({head: [""]})) is not None]
+    return evidence.persons(pa.table({head: named[head] for head in known})) if known and table.rows else None
+
+
+def _fractions(cells: Iterable[str]) -> bool:
+    return any("." in cell and counts.whole(cell) is None and _is_number(cell) for cell in cells)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
