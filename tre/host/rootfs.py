@@ -90,8 +90,8 @@ def cleaned(root: Path) -> None:
     with (root / "etc/passwd").open("a") as passwd, (root / "etc/group").open("a") as group:
         passwd.write("analyst:x:1000:1000:analyst:/home/analyst:/bin/bash\n")
         group.write("analyst:x:1000:\n")
-    for folder, _, files in os.walk(root):
-        for name in files:
+    for folder, names, files in os.walk(root):
+        for name in (*names, *files):
             _without_suid(Path(folder) / name)
 
 
