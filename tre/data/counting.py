@@ -44,14 +44,14 @@ def _rows(con: duckdb.DuckDBPyConnection, person: str, dims: pa.Table) -> Iterab
     """Group once by all columns, then add up each row's groups as sets of persons."""
     names = dims.column_names
     asked = pa.table({name: dims[name].cast(pa.string()) for name in names} or {"row": pa.nulls(dims.num_rows)})
-    con.register("asked_as_given", asked.append_column("at", pa.array(range(dims.num_rows), pa.int64())))
+    con.register("asked_as_given", asked.append_column("nth", pa.array(range(dims.num_rows), pa.int64())))
     exact = " AND ".join(_exact(name) for name in names) or "true"
     loose = " AND ".join(f"({_exact(name)} OR {_any(name)})" for name in names) or "true"
     sql = f"""
         WITH groups AS (SELECT DISTINCT {engine.name(person)} AS person{_columns(names)} FROM held),
-        asked AS (SELECT at{_columns(names)} FROM asked_as_given)
+        asked AS (SELECT nth{_columns(names)} FROM asked_as_given)
         SELECT count(DISTINCT g.person) FILTER ({exact}), count(DISTINCT g.person)
-        FROM asked a LEFT JOIN groups g ON {loose} GROUP BY a.at ORDER BY a.at
+        FROM asked a LEFT JOIN groups g ON {loose} GROUP BY a.nth ORDER BY a.nth
     """  # noqa: S608 -- names are quoted
     return [int(exactly) or int(at_most) for exactly, at_most in con.execute(sql).fetchall()]
 

@@ -29,7 +29,7 @@ _WORD = re.compile(r"[^\W_]+")
 class Index:
     """Hashes of the identifiers of one extract, and the lengths at which looking is worth while."""
 
-    hashes: array[int]
+    hashes: "array[int]"
     lengths: frozenset[int]
 
     def __contains__(self, hashed: int) -> bool:

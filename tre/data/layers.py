@@ -18,6 +18,7 @@ DEPTH = 3
 MOST = 256 * 1024 * 1024
 STREAM = 64 * 1024 * 1024
 
+_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _SPACE = re.compile(rb"\s+")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{24,}={0,2}")
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :]?){20,}")
@@ -50,6 +51,8 @@ class Budget:
 def layers(data: bytes, budget: Budget, *, how: str = "", depth: int = DEPTH) -> Iterator[Layer]:
     """Yield the bytes and, below them, everything they unpack to."""
     yield Layer(how, data)
+    if how and not _readable(data):
+        return
     for step, below in _unpacked(data):
         if not depth or not budget.take(below):
             return
@@ -64,6 +67,13 @@ def _unpacked(data: bytes) -> Iterator[tuple[str, bytes]]:
                 yield step, below
 
 
+def _readable(data: bytes) -> bool:
+    """Say whether bytes that were unpacked are text or gzip: base64 of noise is noise."""
+    head = data[:4096]
+    letters = head.replace(b"\0", b"").translate(None, _PRINTABLE)
+    return data[:2] == b"\x1f\x8b" or len(letters) * 4 < len(head)
+
+
 def _wide(data: bytes) -> Iterator[bytes]:
     """UTF-16 and UTF-32: letters with NULs between; read in both orders, and with the NULs taken out."""
     if b"\0" not in data:
@@ -74,11 +84,9 @@ def _wide(data: bytes) -> Iterator[bytes]:
 
 
 def _visible(data: bytes) -> Iterator[bytes]:
-    """Full-width and other look-alike forms made plain, invisible characters taken out."""
-    if data.isascii():
-        return
-    text = unicodedata.normalize("NFKC", data.decode("utf-8", "ignore"))
-    yield "".join(c for c in text if unicodedata.category(c) not in {"Cf", "Mn", "Cc"} or c in "\n\t").encode()
+    """Full-width and other look-alike forms made plain, invisible characters and accents taken out."""
+    if not data.isascii():
+        yield unicodedata.normalize("NFKD", data.decode("utf-8", "ignore")).encode("ascii", "ignore")
 
 
 def _escaped(data: bytes) -> Iterator[bytes]:
@@ -117,9 +125,10 @@ def _hex(data: bytes) -> Iterator[bytes]:
 
 def _zipped(data: bytes) -> Iterator[bytes]:
     """Each gzip or zlib stream, as far as it can be read."""
+    view = memoryview(data)
     for found in _GZIP.finditer(data):
         try:
-            yield zlib.decompressobj(wbits=47).decompress(data[found.start() :], STREAM)
+            yield zlib.decompressobj(wbits=47).decompress(view[found.start() :], STREAM)
         except zlib.error:
             continue
 
