@@ -1,1 +1,1 @@
-"""Safe settings: sealed rooms, and the gateway between a room and a browser."""
+"""Safe settings: the sealed rooms in which people work, and the one way a browser has to them."""

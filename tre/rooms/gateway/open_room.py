@@ -1,0 +1,69 @@
+"""One open room, as the gateway holds it: its sign-in, its socket, the browsers that are connected now."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+
+import aiohttp
+from aiohttp import web
+from cryptography.fernet import Fernet
+
+from tre.rooms.api import Listener, Me
+from tre.rooms.gateway import headers, upstream
+from tre.rooms.gateway.login import Login
+from tre.rooms.gateway.meter import Key
+from tre.rooms.gateway.registry import Registration
+from tre.rooms.room import origin
+from tre.settings import Settings
+
+CLOSED = 4403
+
+
+class OpenRoom:
+    """What belongs to one registration while it lasts."""
+
+    def __init__(self, settings: Settings, given: Registration, seal: Fernet) -> None:
+        """Make the room's sign-in; nothing is opened yet."""
+        self.given = given
+        self.key = Key(given.person, given.project)
+        self.prefix = given.prefix
+        self.origin = origin(settings, given.person)
+        self.host = self.origin.partition("://")[2]
+        self.login = Login(settings, given, seal)
+        self.guards: Mapping[str, str] = headers.guards(self.origin, self.prefix)
+        self.channels: set[web.WebSocketResponse] = set()
+        self.active_at: datetime | None = None
+        self._settings = settings
+        self._folder = settings.room_sockets(given.project, given.person)
+        self._session: aiohttp.ClientSession | None = None
+        self._listener: Listener | None = None
+
+    async def open(self, me: Me) -> None:
+        """Serve the room's socket to us, and be ready to call on its own."""
+        given = self.given
+        listener = Listener(self._settings, person=given.person, project=given.project, uid=given.uid, me=me)
+        await listener.start(self._folder / "api")
+        self._listener = listener
+        self._session = upstream.session(self._folder / "in", given.uid)
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Speak HTTP with the room."""
+        assert self._session is not None  # noqa: S101 -- `open` came before
+        return self._session
+
+    async def close(self, why: str) -> None:
+        """Cut every browser off, at once, and let go of the sockets."""
+        await asyncio.gather(*(end(channel, CLOSED, why) for channel in tuple(self.channels)))
+        if self._listener is not None:
+            await self._listener.stop()
+        if self._session is not None:
+            await self._session.close()
+
+
+async def end(channel: web.WebSocketResponse, code: int, why: str) -> None:
+    """Close a websocket with a reason; a browser that does not answer waits for nobody."""
+    try:
+        await asyncio.wait_for(channel.close(code=code, message=why.encode()[:120]), timeout=2)
+    except (TimeoutError, ConnectionError):
+        return
