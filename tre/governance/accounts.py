@@ -40,6 +40,10 @@ LONGEST_LOCK = timedelta(minutes=5)
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1000
 
+UNKNOWN = "?"
+"""Actor of a try under a name that is nobody's. What was typed may be a password, so it is not written down."""
+PROCESSES = frozenset({"airlock", "demo", "gateway", "hub", "sentinel", "worker"})
+"""Actors in the audit log that are no people; nobody is called like one of them."""
 NOT_ACCEPTED = "the code is not accepted: wait for the next one and type that"
 
 
@@ -65,7 +69,9 @@ def add(
 ) -> Enrolment:
     """Give a person an account with at least one role; return what they need to sign in."""
     held = checked_roles(roles)
-    if session.get(PersonRow, checked_name(name, "person")):
+    if checked_name(name, "person") in PROCESSES:
+        raise Unreadable(f"person name {name}: a process of the house is called so; choose another name")
+    if session.get(PersonRow, name):
         raise StepRefused(f"there is already a person {name}: choose another name")
     enrolment = _enrolment(name, settings, password)
     row = PersonRow(
@@ -167,28 +173,26 @@ def sign_in(records: Records, settings: Settings, name: str, password: str, code
         row = session.get(PersonRow, name) if known else None
         stored = row.password if row else DECOY
     right = _matches(stored, password)
-    # What was typed as a name may be a password: an unknown one is not written down.
-    actor = name if row else "unknown"
+    actor = name if row else UNKNOWN
     with records.act(actor, "session.sign_in", f"person/{actor}") as session:
-        fault = _fault(session, settings, name if row else "", code, right=right, now=now)
+        fault = _fault(session, settings, actor, code, right=right, now=now)
         _record(session, "session.sign_in", actor, fault, now=now)
     return not fault
 
 
-def check_code(
-    records: Records, settings: Settings, name: str, code: str, *, now: datetime, purpose: str, act: str = "person.code"
-) -> None:
+def check_code(records: Records, settings: Settings, name: str, code: str, *, now: datetime, purpose: str) -> None:
     """Use up a person's code for one purpose, or refuse.
 
     This is a transaction of its own, to be run *before* the act that the code is for: a wrong code stays counted and a
     used code stays used whatever becomes of the act. `purpose` says what is confirmed, down to the bytes
     (`export/12 approve <manifest>`), and is recorded with the code's use.
     """
-    with records.act(name, act, f"person/{name}") as session:
+    with records.read() as session:
         known = NAME.fullmatch(name) is not None and session.get(PersonRow, name) is not None
-        actor = name if known else "unknown"
-        fault = _fault(session, settings, name if known else "", code, right=True, now=now)
-        _record(session, act, actor, fault, now=now, purpose=purpose)
+    actor = name if known else UNKNOWN
+    with records.act(actor, "person.code", f"person/{actor}") as session:
+        fault = _fault(session, settings, actor, code, right=True, now=now)
+        _record(session, "person.code", actor, fault, now=now, purpose=purpose)
     if fault:
         raise Refused(NOT_ACCEPTED)
 
@@ -205,7 +209,7 @@ def code_now(session: Session, settings: Settings, name: str, now: datetime) -> 
 
 def _fault(session: Session, settings: Settings, name: str, code: str, *, right: bool, now: datetime) -> str:
     """Why a try fails, after counting it; empty if it does not. The person's row is locked meanwhile."""
-    row = session.get(PersonRow, name, with_for_update={"key_share": True}, populate_existing=True) if name else None
+    row = session.get(PersonRow, name, with_for_update={"key_share": True}, populate_existing=True)
     if row is None:
         return "nobody of that name"
     if row.suspended:

@@ -30,8 +30,8 @@ class HouseAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has
     allow_all = Bool(default_value=True)
     auto_login = Bool(default_value=False)
 
-    settings: Settings = Instance(Settings)
-    records: Records = Instance(Records)
+    settings = Instance(Settings)
+    records = Instance(Records)
 
     @default("settings")
     def _settings(self) -> Settings:
