@@ -6,6 +6,7 @@ entry is found by its number; the Merkle tree over all of them makes the proofs 
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -16,9 +17,11 @@ from tre.errors import Tampered
 from tre.records import merkle
 from tre.records.tables import EntryRow, HeadRow
 
-Fact = str | int | float | bool | None | list["Fact"] | tuple["Fact", ...] | dict[str, "Fact"]
+Fact = str | int | float | bool | None | Sequence["Fact"] | Mapping[str, "Fact"]
 RECORDED = "entries"
 """Where a session keeps the entries it added, for `tre.records.db`."""
+SUBJECT_LENGTH = 200
+"""As much of the subject as is searched by; the entry has all of it."""
 
 
 def append(session: Session, act: str, *, actor: str, subject: str, at: datetime | None = None, **facts: Fact) -> int:
@@ -31,7 +34,7 @@ def append(session: Session, act: str, *, actor: str, subject: str, at: datetime
     at = at or datetime.now(UTC)
     said = {"seq": head.size, "prev": head.last.hex(), "at": stamp(at), "act": act, "actor": actor, "subject": subject}
     body = canonical({**said, "facts": dict(facts)})
-    entry = EntryRow(seq=head.size, body=body, act=act, actor=actor, subject=subject[:200], at=at)
+    entry = EntryRow(seq=head.size, body=body, act=act, actor=actor, subject=subject[:SUBJECT_LENGTH], at=at)
     session.add(entry)
     head.last = merkle.leaf_hash(body)
     head.frontier = merkle.pack(merkle.grow(merkle.unpack(head.frontier), head.size, head.last))

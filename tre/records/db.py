@@ -11,19 +11,25 @@ without an entry cannot be committed, however the change was written.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, ExecutionContext, create_engine, event, inspect, make_url
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from tre.errors import Refused, Tampered, TREError, Unavailable, Unreadable
 from tre.records import audit
 from tre.settings import Settings
 
+REVISION = "0001"
+"""The newest migration: what the tables of this version look like."""
 BUSY_SECONDS = 20
 # What a statement may begin with and still change nothing. All else counts as a change.
 LOOKS = frozenset({"SELECT", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA", "SET", "SHOW", "EXPLAIN"})
+
+
+CHANGES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 
 
 class Records:
@@ -37,7 +43,7 @@ class Records:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Look at one moment of the records; a change is refused by the database."""
-        with _answering(), self._sessions() as session:
+        with answering(), self._sessions() as session:
             _begin_reading(session)
             yield session
             session.expunge_all()  # rows stay readable after the block
@@ -47,7 +53,7 @@ class Records:
     def act(self, actor: str, act: str, subject: str) -> Iterator[Session]:
         """Change something and record it, or record that it was refused and by which rules."""
         try:
-            with _answering(), self._sessions() as session:
+            with answering(), self._sessions() as session:
                 _begin_writing(session)
                 yield session
                 _commit(session)
@@ -56,7 +62,7 @@ class Records:
             raise
 
     def _record_refusal(self, refusal: Refused, actor: str, act: str, subject: str) -> None:
-        with _answering(), self._sessions() as session:
+        with answering(), self._sessions() as session:
             _begin_writing(session)
             audit.append(
                 session, f"{act}.refused", actor=actor, subject=subject, rules=list(refusal.rules), why=str(refusal)
@@ -71,19 +77,24 @@ class Records:
 def opened(settings: Settings) -> Records:
     """Open the records that `tre init` made."""
     url = make_url(settings.database_url)
-    if url.get_backend_name() == "sqlite" and not (settings.home / "records.sqlite").is_file():
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise Unreadable(f"no records in {settings.home}: run `tre init`")
     records = Records(settings.database_url)
     try:
-        with _answering(), records.engine.connect() as connection:
-            found = connection.dialect.has_table(connection, "audit_head")
+        _check_revision(records, settings)
     except TREError:
         records.close()
         raise
-    if not found:
-        records.close()
-        raise Unreadable(f"the records of {settings.home} have no tables: run `tre init`")
     return records
+
+
+def _check_revision(records: Records, settings: Settings) -> None:
+    with answering(), records.engine.connect() as connection:
+        if not connection.dialect.has_table(connection, "alembic_version"):
+            raise Unreadable(f"the records of {settings.home} have no tables: run `tre init`")
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if found != REVISION:
+        raise Unreadable(f"the records are of revision {found}, this version needs {REVISION}: run its `tre init`")
 
 
 def _engine(url: URL) -> Engine:
@@ -132,22 +143,16 @@ def _commit(session: Session) -> None:
     session.commit()
 
 
-def _note_write(  # noqa: PLR0913 -- the signature is SQLAlchemy's
-    connection: Connection,
-    _cursor: object,
-    statement: str,
-    _parameters: object,
-    context: ExecutionContext | None,
-    _many: bool,  # noqa: FBT001 -- the signature is SQLAlchemy's
-) -> None:
-    compiled = getattr(context, "compiled", None)
-    looks = compiled.is_select if compiled and hasattr(compiled, "is_select") else False
-    if not looks and statement.split(maxsplit=1)[0].upper() not in LOOKS:
+def _note_write(connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+    """Note on the connection that a statement may change something, whoever wrote it."""
+    words = statement.upper().split()
+    looks = words[0] in LOOKS or (words[0] == "WITH" and CHANGES.isdisjoint(words))
+    if not looks:
         connection.info["wrote"] = True
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering() -> Iterator[None]:
     """Say in one line that the database does not answer."""
     try:
         yield
@@ -162,13 +167,7 @@ def _known(error: DBAPIError) -> TREError | None:
     """Name what a person can do something about; the rest is a fault of ours."""
     if type(error.orig) is sqlite3.DatabaseError:
         return Tampered("the records are damaged: restore them from their backup")
-    if isinstance(error, OperationalError):
-        why = (
-            " ".join(str(error.orig).split())[:120]
-            if isinstance(error.orig, sqlite3.Error)
-            else type(error.orig).__name__
-        )
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        why = str(error.orig) if isinstance(error.orig, sqlite3.Error) else type(error.orig).__name__
         return Unavailable(f"the records do not answer ({why}); nothing was changed")
-    if isinstance(error, DatabaseError) and error.connection_invalidated:
-        return Unavailable("the records do not answer (connection lost); nothing was changed")
     return None

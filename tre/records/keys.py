@@ -62,12 +62,13 @@ class Keys:
 
     def unseal(self, purpose: str, sealed: bytes, *, bound_to: str) -> bytes:
         """Open what `seal` made, or say that it is not what was sealed."""
+        broken = Tampered(f"the seal on {purpose} of {bound_to} is broken: restore it from its backup")
+        if sealed[:1] != SEALED or len(sealed) < 1 + 12 + 16:
+            raise broken
         try:
-            if sealed[:1] != SEALED or len(sealed) < 1 + 12 + 16:
-                raise InvalidTag
             return AESGCM(self._purpose(purpose)).decrypt(sealed[1:13], sealed[13:], bound_to.encode())
         except InvalidTag:
-            raise Tampered(f"the seal on {purpose} of {bound_to} is broken: restore it from its backup") from None
+            raise broken from None
 
     def project_key(self, project: str, purpose: ProjectPurpose, *, epoch: int = 1) -> bytes:
         """Key of one project for pseudonyms or for date shifts; a new epoch is a new key."""
@@ -77,7 +78,7 @@ class Keys:
         return _derive(of_project, purpose)
 
     def _purpose(self, purpose: str) -> bytes:
-        if not PURPOSE.fullmatch(purpose) or purpose.split("/")[0] == "project":
+        if not PURPOSE.fullmatch(purpose) or purpose.partition("/")[0] == "project":
             raise ValueError(f"not a purpose of a seal: {purpose!r}")
         return _derive(self._root, f"tre/v1/{purpose}")
 

@@ -1,7 +1,8 @@
 """The Merkle tree hash of RFC 6962, section 2.1, as a frontier that grows by one leaf at a time.
 
 The frontier holds the roots of the perfect subtrees that cover the log, largest first: one for each 1 bit of the
-size. A million leaves need at most twenty hashes of 32 bytes.
+size. A million leaves need at most twenty hashes of 32 bytes. A proof of as few hashes shows that an entry is in a log,
+or that one log is the beginning of another.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,7 @@ from hashlib import sha256
 
 EMPTY_ROOT = sha256(b"").digest()
 Frontier = tuple[bytes, ...]
+Proof = tuple[bytes, ...]
 
 
 def leaf_hash(body: bytes) -> bytes:
@@ -57,3 +59,86 @@ def pack(frontier: Frontier) -> bytes:
 def unpack(packed: bytes) -> Frontier:
     """Frontier from storage."""
     return tuple(packed[at : at + 32] for at in range(0, len(packed), 32))
+
+
+# --- proofs -----------------------------------------------------------------------------------------------------------
+def inclusion(leaves: Sequence[bytes], index: int) -> Proof:
+    """PATH(m, D[n]) of RFC 6962, section 2.1.1: the hashes that lead from one leaf to the root of `leaves`."""
+    if not 0 <= index < len(leaves):
+        raise IndexError(f"no leaf {index} in a tree of {len(leaves)}")
+    if len(leaves) == 1:
+        return ()
+    split = _split(len(leaves))
+    if index < split:
+        return (*inclusion(leaves[:split], index), _top(leaves[split:]))
+    return (*inclusion(leaves[split:], index - split), _top(leaves[:split]))
+
+
+def includes(proof: Proof, leaf: bytes, *, index: int, size: int, root: bytes) -> bool:
+    """Whether `leaf` is at `index` of the tree of `size` leaves and `root` (RFC 9162, section 2.1.3.2)."""
+    if not 0 <= index < size:
+        return False
+    node, last, top = index, size - 1, leaf
+    for hash_ in proof:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            top = node_hash(hash_, top)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            top = node_hash(top, hash_)
+        node, last = node >> 1, last >> 1
+    return last == 0 and top == root
+
+
+def consistency(leaves: Sequence[bytes], old: int) -> Proof:
+    """PROOF(m, D[n]) of RFC 6962, section 2.1.2: that the first `old` leaves are the beginning of `leaves`."""
+    if not 0 < old <= len(leaves):
+        raise IndexError(f"no log of {old} in a tree of {len(leaves)}")
+    return _subproof(leaves, old, whole=True)
+
+
+def extends(proof: Proof, *, old: int, old_root: bytes, size: int, root: bytes) -> bool:
+    """Whether the tree of `old` leaves is the beginning of the tree of `size` (RFC 9162, section 2.1.4.2)."""
+    if not 0 < old <= size:
+        return False
+    if old == size:
+        return not proof and old_root == root
+    rest = iter(proof if old & (old - 1) else (old_root, *proof))
+    node, last = old - 1, size - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    was = now = next(rest, b"")
+    for hash_ in rest:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            was, now = node_hash(hash_, was), node_hash(hash_, now)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            now = node_hash(now, hash_)
+        node, last = node >> 1, last >> 1
+    return last == 0 and was == old_root and now == root
+
+
+def _subproof(leaves: Sequence[bytes], old: int, *, whole: bool) -> Proof:
+    if old == len(leaves):
+        return () if whole else (_top(leaves),)
+    split = _split(len(leaves))
+    if old <= split:
+        return (*_subproof(leaves[:split], old, whole=whole), _top(leaves[split:]))
+    return (*_subproof(leaves[split:], old - split, whole=False), _top(leaves[:split]))
+
+
+def _split(size: int) -> int:
+    """Largest power of two below `size`."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+def _top(leaves: Sequence[bytes]) -> bytes:
+    frontier: Frontier = ()
+    for size, leaf in enumerate(leaves):
+        frontier = grow(frontier, size, leaf)
+    return root(frontier)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 ED25519 = b"\x01"
 MARK = "\N{EM DASH} "
+HASH_SIZE = 32
 
 
 class BadNote(ValueError):
@@ -33,6 +34,14 @@ class Verifier(NamedTuple):
     def __str__(self) -> str:
         """Written as `name+hash+base64`, as C2SP does."""
         return f"{self.name}+{self.id.hex()}+{_b64(ED25519 + self.key.public_bytes_raw())}"
+
+
+class Checkpoint(NamedTuple):
+    """How long a log was, and its root then (C2SP tlog-checkpoint)."""
+
+    origin: str
+    size: int
+    root: bytes
 
 
 def verifier(line: str) -> Verifier:
@@ -91,6 +100,21 @@ def opened(note: str, by: Verifier) -> str:
             raise BadNote(f"the signature of {name} does not match the text") from None
         return text
     raise BadNote(f"not signed by {by.name}+{by.id.hex()}")
+
+
+def statement(checkpoint: Checkpoint) -> str:
+    """Write a checkpoint as the text of a note."""
+    return f"{checkpoint.origin}\n{checkpoint.size}\n{_b64(checkpoint.root)}\n"
+
+
+def checkpoint(note: str, by: Verifier) -> Checkpoint:
+    """Read a checkpoint that `by` signed about its own log."""
+    origin, size, root, *_extensions = (*opened(note, by).splitlines(), "", "", "")
+    if not size.isascii() or not size.isdecimal() or str(int(size)) != size or len(_unb64(root)) != HASH_SIZE:
+        raise BadNote("not a checkpoint")
+    if origin != by.name:
+        raise BadNote(f"a checkpoint of another log than {by.name}")
+    return Checkpoint(origin, int(size), _unb64(root))
 
 
 def _name(name: str) -> str:

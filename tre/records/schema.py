@@ -2,16 +2,22 @@
 
 import importlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlalchemy import MetaData, insert
+from sqlalchemy import MetaData
 
 from tre.errors import Unreadable
-from tre.records import files, guards, keys
-from tre.records.db import Records
-from tre.records.tables import Base, HeadRow
+from tre.records import files, keys
+from tre.records.db import REVISION, Records, answering
+from tre.records.tables import Base
 from tre.settings import Settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 SECRETS = (
     "airlock-hub",
@@ -38,14 +44,33 @@ def initialise(settings: Settings) -> None:
 
 
 def create(records: Records) -> None:
-    """Bring the tables, and the triggers that guard the log, to this version."""
-    with records.engine.connect() as connection:
+    """Bring the tables, and the triggers that guard the log, to this version: all of them, or none."""
+    from alembic import command
+
+    with _migrating(records) as config:
+        command.upgrade(config, REVISION)
+
+
+def remove(records: Records) -> None:
+    """Take every table down again: what was remembered is gone."""
+    from alembic import command
+
+    with _migrating(records) as config:
+        command.downgrade(config, "base")
+
+
+@contextmanager
+def _migrating(records: Records) -> Iterator["Config"]:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    with answering(), records.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA query_only=OFF")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        if not connection.dialect.has_table(connection, HeadRow.__tablename__):
-            metadata().create_all(connection)
-            connection.execute(insert(HeadRow).values(id=1, size=0, frontier=b"", last=b""))
-            guards.put_up(connection)
+        config.attributes["connection"] = connection
+        yield config
         connection.commit()
 
 

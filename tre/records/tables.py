@@ -301,4 +301,6 @@ class CheckpointRow(Base):
     size: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
     note: Mapped[str] = mapped_column(Text)
     """C2SP tlog-checkpoint as a signed note."""
+    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+    """The right edge of the tree at this size. Its root is the signed one: the next checkpoint grows from it."""
     at: Mapped[datetime]

@@ -1,0 +1,92 @@
+"""The log as it leaves the house: files that anyone can check, and the live records checked in the same way."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from tre.errors import Unavailable, Unreadable
+from tre.records import audit, merkle, note, verify
+from tre.records.audit import SUBJECT_LENGTH
+from tre.records.tables import CheckpointRow, EntryRow, HeadRow
+
+
+def write(session: Session, to: Path, key: str) -> int:
+    """Write the log, its checkpoints and its public key into a new folder; return the number of entries."""
+    if to.exists():
+        raise Unreadable(f"{to} is there already: name a folder that is not")
+    being = to.with_name(f".{to.name}.{os.getpid()}")
+    try:
+        being.mkdir()
+        count = _fill(session, being, key)
+        being.rename(to)
+    except OSError as error:
+        raise Unavailable(f"cannot write {to}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(being, ignore_errors=True)
+    return count
+
+
+def examine(session: Session, key: str, kept: Mapping[str, str]) -> verify.Report:
+    """Verify the records as an outsider would their export; and what only the records hold: columns and head."""
+    head = session.scalars(select(HeadRow)).one_or_none() or HeadRow(size=0, frontier=b"", last=b"")
+    notes = {f"checkpoint {size}": signed for size, signed in _notes(session).items()}
+    faults: list[verify.Fault] = []
+    bodies = _with_their_columns(session, faults)
+    report = verify.log(bodies, {**notes, **kept}, note.verifier(key), last=head.last)
+    if (head.size, merkle.root(merkle.unpack(head.frontier)).hex()) != (report.size, report.root):
+        first = min(head.size, report.size) if head.size != report.size else None
+        faults.append(
+            verify.Fault(first, f"the head names {head.size} entries; it is not that of the {report.size} there")
+        )
+    return verify.joined(report, faults)
+
+
+def _fill(session: Session, folder: Path, key: str) -> int:
+    count = 0
+    with (folder / verify.ENTRIES).open("xb") as file:
+        for body in session.scalars(_in_order(EntryRow.body)):
+            file.write(body + b"\n")
+            count += 1
+    notes = _notes(session)
+    lines = (audit.canonical({"size": size, "note": signed}) + b"\n" for size, signed in notes.items())
+    (folder / verify.CHECKPOINTS).write_bytes(b"".join(lines))
+    (folder / verify.KEY).write_text(f"{key}\n", "ascii")
+    if notes:
+        (folder / "checkpoint").write_text(notes[max(notes)], "utf-8")
+    return count
+
+
+def _with_their_columns(session: Session, faults: list[verify.Fault]) -> Iterator[bytes]:
+    """Give the bodies in order; a column that says other than its body is a fault, since people search by columns."""
+    asked = _in_order(EntryRow.seq, EntryRow.body, EntryRow.act, EntryRow.actor, EntryRow.subject, EntryRow.at)
+    for place, (seq, body, act, actor, subject, at) in enumerate(session.execute(asked)):
+        if not faults:
+            faults += _column_faults(place, body, seq=seq, act=act, actor=actor, subject=subject, at=audit.stamp(at))
+        yield body
+
+
+def _column_faults(place: int, body: bytes, **columns: object) -> Iterator[verify.Fault]:
+    try:
+        said = orjson.loads(body)
+        told = {**said, "subject": said["subject"][:SUBJECT_LENGTH]}
+    except (ValueError, KeyError, TypeError):
+        return  # not an entry: `verify.log` says so
+    for name, value in columns.items():
+        if told.get(name) != value:
+            yield verify.Fault(place, f"entry {place} was changed: its column {name} does not say what the entry says")
+            return
+
+
+def _notes(session: Session) -> dict[int, str]:
+    asked = select(CheckpointRow.size, CheckpointRow.note).order_by(CheckpointRow.size)
+    return {size: signed for size, signed in session.execute(asked)}  # noqa: C416 -- rows are not plain pairs
+
+
+def _in_order(*columns: Any) -> Select[Any]:  # noqa: ANN401 -- any columns of the entries
+    return select(*columns).order_by(EntryRow.seq).execution_options(yield_per=2000)
