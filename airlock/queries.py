@@ -13,6 +13,7 @@ from airlock.tables import CommentRow, FileRow, FindingRow, ReleaseRow, RequestR
 from policies.facts import Role
 from tre.errors import NotFound
 from tre.governance import access
+from tre.settings import Settings
 
 _OVER = (State.RELEASED, State.REJECTED, State.WITHDRAWN)
 
@@ -178,3 +179,30 @@ def _heard(row: RequestRow, said: CommentRow, person: str) -> bool:
 
 def _blind(row: RequestRow, number: int) -> bool:
     return number == row.round and row.state == State.IN_REVIEW
+
+
+def as_json(session: Session, settings: Settings, request: int, person: str, *, now: datetime) -> dict[str, object]:
+    """Return a request as rooms and machines read it."""
+    seen = detail(session, request, person, now=now)
+    return {
+        "id": seen.request.id,
+        "project": seen.request.project,
+        "requester": seen.request.requester,
+        "state": seen.request.state,
+        "why": seen.round.why,
+        "round": seen.request.round,
+        "manifest_sha256": seen.round.manifest_sha256,
+        "files": [_file_json(file, seen.findings) for file in seen.files],
+        "says": seen.says,
+        "may": sorted(seen.may),
+        "url": f"{settings.airlock_origin}/services/airlock/requests/{seen.request.id}",
+    }
+
+
+def _file_json(file: FileRow, findings: tuple[FindingRow, ...]) -> dict[str, object]:
+    said = [
+        {"check": f.check, "severity": f.severity, "where": f.where, "message": f.message}
+        for f in findings
+        if f.position == file.position
+    ]
+    return {"name": file.name, "size": file.size, "kind": file.kind, "sha256": file.sha256, "findings": said}

@@ -61,7 +61,7 @@ def resubmit(
 def withdraw(session: Session, *, request: int, person: str, now: datetime) -> RequestRow:
     """Take a request back."""
     row = _own(session, request, person)
-    _move(row, "withdraw", By.AUTHOR, now)
+    move(row, "withdraw", By.AUTHOR, now)
     audit.append(session, "export.withdraw", actor=person, subject=subject(row), at=now, round=row.round)
     return row
 
@@ -83,7 +83,7 @@ def record_checks(
     blocked = any(found.severity is Severity.BLOCK for each in findings.values() for found in each)
     if row.round != number:
         raise StepRefused(f"round {number} of request {request} is over")
-    _move(row, "fail_checks" if blocked else "pass_checks", By.SYSTEM, now)
+    move(row, "fail_checks" if blocked else "pass_checks", By.SYSTEM, now)
     session.add_all(_finding(row, position, found) for position, each in findings.items() for found in each)
     this = session.get_one(RoundRow, (row.id, row.round))
     this.checked_at, this.checks = now, json.dumps(checks, sort_keys=True)
@@ -141,7 +141,7 @@ def settle(session: Session, row: RequestRow, now: datetime) -> None:
     said = {Verdict(each.verdict) for each in votes}
     decided = said.pop() if len(said) == 1 else Verdict.SEND_BACK
     verb, act = _AFTER[decided]
-    _move(row, verb, By.APPROVERS, now)
+    move(row, verb, By.APPROVERS, now)
     audit.append(
         session, act, actor="airlock", subject=subject(row), at=now,
         round=row.round, manifest=votes[0].manifest_sha256, approvers=[*sorted(each.approver for each in votes)],
@@ -196,13 +196,14 @@ def _own(session: Session, request: int, person: str) -> RequestRow:
     return row
 
 
-def _move(row: RequestRow, verb: str, by: By, now: datetime) -> None:
+def move(row: RequestRow, verb: str, by: By, now: datetime) -> None:
+    """Take a step; who calls adds the entry."""
     row.state = states.take(verb, State(row.state), by)
-    row.moved_at, row.claimed_until, row.trouble = now, None, ""
+    row.moved_at, row.retry_at, row.trouble = now, None, ""
 
 
 def _open_round(session: Session, row: RequestRow, staged: Sequence[staging.Staged], why: str, now: datetime) -> None:
-    _move(row, "submit", By.AUTHOR, now)
+    move(row, "submit", By.AUTHOR, now)
     row.round += 1
     said = {
         "request": row.id, "project": row.project, "requester": row.requester, "round": row.round, "why": why,

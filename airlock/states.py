@@ -83,9 +83,9 @@ def take(verb: str, state: State, by: By) -> State:
     """Return the state after `verb`, or refuse."""
     step = _BY_VERB.get((verb, state))
     if step is None:
-        raise StepRefused(f"cannot {_words(verb)} a request that is {_words(state)}")
+        raise StepRefused(f"cannot {words(verb)} a request that is {words(state)}")
     if by is not step.by:
-        raise StepRefused(f"only the {step.by} can {_words(verb)} a request that is {_words(state)}")
+        raise StepRefused(f"only the {step.by} can {words(verb)} a request that is {words(state)}")
     return step.target
 
 
@@ -102,13 +102,14 @@ def says(state: State) -> str:
 def mermaid() -> str:
     """Draw the table as a diagram for the README."""
     lines = ["stateDiagram-v2", f"    [*] --> {_name(FIRST)}: create (author)"]
-    lines += [f"    {_name(s.source)} --> {_name(s.target)}: {_words(s.verb)} ({s.by})" for s in STEPS]
+    lines += [f"    {_name(s.source)} --> {_name(s.target)}: {words(s.verb)} ({s.by})" for s in STEPS]
     leaving = {step.source for step in STEPS}
     lines += [f"    {_name(state)} --> [*]" for state in State if state not in leaving]
     return "\n".join(lines)
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """Return a state or a verb as it is written in a sentence."""
     return name.replace("_", " ")
 
 

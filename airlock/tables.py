@@ -29,8 +29,8 @@ class RequestRow(Base):
     """When it came into this state."""
     trouble: Mapped[str] = mapped_column(Text, default="")
     """Why the airlock cannot go on by itself, in a line; empty if it can."""
-    claimed_until: Mapped[datetime | None]
-    """A worker is at it until then."""
+    retry_at: Mapped[datetime | None]
+    """When the airlock tries again what it could not do; none if it need not wait."""
 
 
 class RoundRow(Base):

@@ -7,43 +7,12 @@ from airlock.checks.file import Table
 from airlock.checks.finding import Finding, Severity
 from airlock.checks.thresholds import Thresholds
 
-COUNT_NAMES = frozenset(
-    [
-        "n",
-        "count",
-        "counts",
-        "freq",
-        "frequency",
-        "frequencies",
-        "persons",
-        "person",
-        "people",
-        "patients",
-        "subjects",
-        "participants",
-        "individuals",
-        "cases",
-        "controls",
-        "events",
-        "deaths",
-        "total",
-        "totals",
-        "size",
-        "num",
-        "number",
-        "obs",
-        "observations",
-        "at_risk",
-        "atrisk",
-        "observed",
-        "censored",
-        "removed",
-        "entrance",
-        "nobs",
-        "records",
-        "rows",
-    ]
-)
+COUNT_NAMES = frozenset({
+    "n", "count", "counts", "freq", "frequency", "frequencies", "persons", "person", "people", "patients",
+    "subjects", "participants", "individuals", "cases", "controls", "events", "deaths", "total", "totals", "size",
+    "num", "number", "obs", "observations", "at_risk", "atrisk", "observed", "censored", "removed", "entrance",
+    "nobs", "records", "rows",
+})  # fmt: skip
 _PARTS = frozenset({"n", "count", "counts", "freq", "num"})
 _WORDS = re.compile(r"[^a-z0-9]+")
 _INTEGER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.0+)?\Z")

@@ -47,7 +47,7 @@ def check(file: File, limits: Thresholds) -> Iterator[Finding]:
 
 def walk(content: bytes) -> tuple[list[Chunk], int]:
     """Return the chunks up to IEND, and how many bytes follow it."""
-    chunks, at = [], _SIGNATURE
+    chunks, at = list[Chunk](), _SIGNATURE
     while at + 12 <= len(content):
         (length,) = struct.unpack_from(">I", content, at)
         name, body = content[at + 4 : at + 8], content[at + 8 : at + 8 + length]

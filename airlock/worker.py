@@ -1,0 +1,198 @@
+"""The airlock's own work: it checks what was submitted and releases what was approved.
+
+One worker works for a home: it holds a lock that the kernel frees when it dies. All it knows lies in the records, so
+it may be killed at any moment: a round is checked again from its start, a release happened or did not. The checks of
+a round run in a process of their own, and a round whose checks do not come to an end goes back to its author.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+
+import structlog
+from sqlalchemy import or_, select
+
+from airlock import asks, notify, release, requests, staging
+from airlock.checks import run, thresholds
+from airlock.checks.file import File
+from airlock.checks.finding import Finding
+from airlock.states import State
+from airlock.tables import RequestRow
+from tre.data import evidence
+from tre.errors import Refused, Tampered, TREError, Unavailable
+from tre.records import audit
+from tre.records.db import Records, opened
+from tre.settings import Settings, load
+
+EVERY = 1.0
+"""Seconds between two looks for work."""
+LONGEST_CHECK = 300
+RETRY_REFUSED = timedelta(hours=1)
+RETRY_UNAVAILABLE = timedelta(minutes=1)
+_LOG = structlog.get_logger()
+
+
+def work(settings: Settings, *, stop: Callable[[], bool] = lambda: False) -> None:
+    """Work until told to stop."""
+    with _alone(settings):
+        records = opened(settings)
+        try:
+            while not stop():
+                try:
+                    step(records, settings, now=datetime.now(UTC))
+                except TREError as error:
+                    _LOG.error("the records do not let the worker go on", why=str(error))
+                time.sleep(EVERY)
+        finally:
+            records.close()
+
+
+def step(
+    records: Records, settings: Settings, *, now: datetime, check: Callable[[Settings, int], None] | None = None
+) -> int:
+    """Do all the work there is now; return how many requests were moved or tried."""
+    waiting = _waiting(records, now)
+    for request, state, number in waiting:
+        if state is State.CHECKING:
+            (check or _check_apart)(settings, request)
+            _return_unfinished(records, settings, request, number, now=now)
+        else:
+            _release(records, settings, request, now=now)
+        _tell(records, settings, request, notify.mails, now=now)
+    return len(waiting)
+
+
+def check(records: Records, settings: Settings, request: int, *, now: datetime) -> None:
+    """Check the round on the table of one request, and record what was found."""
+    limits = thresholds.load(settings.thresholds)
+    with records.read() as session:
+        row = session.get_one(RequestRow, request)
+        number, files = row.round, asks.files_of(session, row.id, row.round)
+        known = evidence.of(session, settings, row.project)
+    findings = {
+        file.position: run.run(
+            File(file.name, file.kind, staging.kept(settings, file.sha256)), known, limits, guard=_guarded
+        )
+        for file in files
+    }
+    ran = {name for file in files for name in run.of_kind(file.kind)} | {"row_level", "small_counts", "leaks"}
+    said = {"version": run.VERSION, "ran": sorted(ran), "thresholds": asdict(limits)}
+    with records.act("worker", "export.check", f"export/{request}") as session:
+        requests.record_checks(session, request=request, number=number, findings=findings, checks=said, now=now)
+
+
+def _guarded(name: str, look: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
+    try:
+        return tuple(look())
+    except Exception:  # noqa: BLE001 -- whatever went wrong, the answer is no
+        _LOG.exception("a check did not run", check=name)
+        return (run.did_not_run(name),)
+
+
+def _waiting(records: Records, now: datetime) -> tuple[tuple[int, State, int], ...]:
+    query = select(RequestRow).where(
+        RequestRow.state.in_((State.CHECKING, State.APPROVED)),
+        or_(RequestRow.retry_at.is_(None), RequestRow.retry_at <= now),
+    )
+    with records.read() as session:
+        return tuple((row.id, State(row.state), row.round) for row in session.scalars(query.order_by(RequestRow.id)))
+
+
+def _check_apart(settings: Settings, request: int) -> None:
+    """Check in a process that may hang, crash or eat its memory without hurting the worker."""
+    environment = {**os.environ, "TRE_HOME": str(settings.home)}
+    try:
+        words = [sys.executable, "-m", "airlock.worker", str(request)]
+        subprocess.run(words, env=environment, timeout=LONGEST_CHECK, check=False)  # noqa: S603 -- our own
+    except subprocess.TimeoutExpired:
+        _LOG.error("the checks took too long", request=request, seconds=LONGEST_CHECK)
+
+
+def _return_unfinished(records: Records, settings: Settings, request: int, number: int, *, now: datetime) -> None:
+    """Send a round back whose checks gave no answer."""
+    with records.read() as session:
+        row = session.get_one(RequestRow, request)
+        if row.state != State.CHECKING or row.round != number:
+            return
+        files = asks.files_of(session, row.id, row.round)
+    findings = {file.position: [run.did_not_run(name) for name in run.of_kind(file.kind)] for file in files}
+    said = {"version": run.VERSION, "ran": [], "thresholds": asdict(thresholds.load(settings.thresholds))}
+    with contextlib.suppress(Refused), records.act("worker", "export.check", f"export/{request}") as session:
+        requests.record_checks(session, request=request, number=number, findings=findings, checks=said, now=now)
+
+
+def _release(records: Records, settings: Settings, request: int, *, now: datetime) -> None:
+    try:
+        with records.act("worker", "export.release", f"export/{request}") as session:
+            release.release(session, settings, request=request, now=now)
+    except Tampered as error:
+        _trouble(records, settings, request, "export.alarm", error, retry_at=now + timedelta(days=3650), now=now)
+    except Refused as error:
+        _trouble(records, settings, request, "export.wait", error, retry_at=now + RETRY_REFUSED, now=now)
+    except Exception as error:  # noqa: BLE001 -- nothing left, and it is said
+        _LOG.exception("a release failed", request=request)
+        wrong = Unavailable(f"the release failed ({type(error).__name__})")
+        _trouble(records, settings, request, "export.wait", wrong, retry_at=now + RETRY_UNAVAILABLE, now=now)
+
+
+def _trouble(
+    records: Records, settings: Settings, request: int, act: str, error: TREError, *, retry_at: datetime, now: datetime
+) -> None:
+    """Say on the request's page why it does not go on, and call the admins."""
+    remedies = error.remedies if isinstance(error, Refused) else ()
+    with records.act("worker", act, f"export/{request}") as session:
+        row = requests.locked(session, request)
+        if row.state != State.APPROVED:
+            return
+        row.trouble = " ".join([f"Not released: {error}.", *remedies])
+        row.retry_at = retry_at
+        audit.append(session, act, actor="worker", subject=requests.subject(row), at=now, why=str(error))
+    _tell(records, settings, request, notify.alarm, now=now)
+
+
+def _tell(
+    records: Records, settings: Settings, request: int, write: Callable[..., tuple[EmailMessage, ...]], *, now: datetime
+) -> None:
+    """Send mails; a mail that cannot be sent stops nothing."""
+    with records.read() as session:
+        mails = write(session, settings, session.get_one(RequestRow, request), now=now)
+    for mail in mails:
+        try:
+            notify.send(settings, mail)
+        except (Unavailable, OSError) as error:
+            _LOG.error("a mail was not sent", request=request, why=str(error))
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the worker's lock; a second worker of one home is refused."""
+    place = settings.released / "worker.lock"
+    with place.open("w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable("another worker is at work for this home: one is enough") from None
+        json.dump({"pid": os.getpid()}, lock)
+        lock.flush()
+        yield
+
+
+def _main() -> None:
+    settings = load()
+    records = opened(settings)
+    try:
+        check(records, settings, int(sys.argv[1]), now=datetime.now(UTC))
+    finally:
+        records.close()
+
+
+if __name__ == "__main__":
+    _main()
