@@ -45,7 +45,9 @@ def ensure(settings: Settings, say: Say) -> None:
         say(f"engine: Docker {version} answers at {settings.docker_url}")
         return
     if settings.docker:
-        raise Unavailable(f"no Docker Engine answers at {settings.docker}: start it, or unset TRE_DOCKER to use our own")
+        raise Unavailable(
+            f"no Docker Engine answers at {settings.docker}: start it, or unset TRE_DOCKER to use our own"
+        )
     if lacks := obstacles(settings):
         raise Unavailable(lacks[0])
     settings.engine_home.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -76,11 +78,15 @@ def obstacles(settings: Settings) -> tuple[str, ...]:
         return ("our Docker Engine runs on Linux only: use a Linux host, or set TRE_DOCKER to an engine",)
     lacks = []
     if os.geteuid() != 0:
-        lacks.append("our Docker Engine needs root: run the command with sudo, or set TRE_DOCKER to an engine you may use")
+        lacks.append(
+            "our Docker Engine needs root: run the command with sudo, or set TRE_DOCKER to an engine you may use"
+        )
     if program() is None:
         lacks.append("no dockerd on this host: apt-get install docker.io, or set TRE_DOCKER to an engine")
     if not _cgroups():
-        lacks.append("no control groups are mounted in /sys/fs/cgroup: apt-get install cgroupfs-mount, then cgroupfs-mount")
+        lacks.append(
+            "no control groups are mounted in /sys/fs/cgroup: apt-get install cgroupfs-mount, then cgroupfs-mount"
+        )
     if "overlay" not in Path("/proc/filesystems").read_text("ascii"):
         lacks.append("the kernel has no overlay file system: run `modprobe overlay`")
     if (length := len(os.fsencode(settings.engine_home / "docker.sock"))) > LONGEST_SOCKET_PATH:

@@ -1,6 +1,6 @@
 """What an analyst finds in a room is one image, made here from locked packages and known by what went into it.
 
-Two layers: the base (Debian, Python packages; minutes) and what we lay over it (configuration, `tre.notebook`; seconds).
+Two layers: the base (Debian and Python packages) and what we lay over it (configuration, `tre.notebook`).
 Each is named by the SHA-256 of its inputs, made in a folder aside and renamed when whole; one that is there is not
 made again.
 """
@@ -118,7 +118,7 @@ def present(settings: Settings, image: Image) -> bool:
     return True
 
 
-# --- making ------------------------------------------------------------------------------------------------------------
+# --- making ---
 def _make(home: Path, digest: str, say: Say) -> None:
     """Lay our own files over the base."""
     base = home / f"base-{base_digest()[:16]}"
@@ -182,7 +182,7 @@ def _behind(root: Path, url: str) -> Path:
     return root / STATIC[prefix] / url.removeprefix(prefix)
 
 
-# --- loading -----------------------------------------------------------------------------------------------------------
+# --- loading ---
 def _load(settings: Settings, made: Path, say: Say) -> Image:
     """Hand the image to the engine unless it has it, and remember under which id."""
     layers = [Layer(Path(path), sha) for path, sha in json.loads((made / "image.json").read_text("utf-8"))["layers"]]
@@ -227,7 +227,7 @@ def _count(root: Path) -> int:
     return sum(1 for _ in (root / SITE).glob("*.dist-info"))
 
 
-# --- small things ------------------------------------------------------------------------------------------------------
+# --- small things ---
 @contextmanager
 def _alone(home: Path, say: Say) -> Iterator[None]:
     """Let one process at a time make images."""

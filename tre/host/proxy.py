@@ -103,7 +103,9 @@ def _version(node: Path) -> int:
 
 
 def _install(node: Path, folder: Path) -> None:
-    words = [str(node / "node"), str((node / "npm").resolve()), "ci", "--omit=dev", "--ignore-scripts"]
+    beside = node.parent / "lib/node_modules/npm/bin/npm-cli.js"
+    npm = beside if beside.exists() else (node / "npm").resolve()
+    words = [str(node / "node"), str(npm), "ci", "--omit=dev", "--ignore-scripts"]
     environment = {**os.environ, "PATH": f"{node}:{os.environ.get('PATH', '')}"}
     done = subprocess.run(  # noqa: S603 -- npm with our own words
         [*words, "--no-audit", "--no-fund"], cwd=folder, env=environment, capture_output=True, text=True, check=False
