@@ -24,7 +24,7 @@ COMMANDS = {
     "agreement": ("tre.governance.commands:agreement", "the user agreement and who signed it"),
     "project": ("tre.governance.commands:project", "projects, from opening to closing"),
     "member": ("tre.governance.commands:member", "who belongs to a project"),
-    "application": ("tre.governance.commands:application", "a project's application for a dataset"),
+    "application": ("tre.governance.application_commands:application", "a project's application for a dataset"),
     "dataset": ("tre.data.commands:dataset", "datasets and their versions"),
     "extract": ("tre.data.commands:extract", "a project's pseudonymised copy of a dataset"),
     "policy": ("tre.governance.policy_commands:app", "what the rules say, and why"),

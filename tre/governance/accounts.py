@@ -32,6 +32,8 @@ HASHER = PasswordHasher(time_cost=3, memory_cost=65536, parallelism=1)
 # Verified when there is nobody of that name, so that nobody can tell by the clock. No password gives this hash.
 DECOY = "$argon2id$v=19$m=65536,t=3,p=1$SG9ydHVzQ29uY2x1c3Vz$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
+EMAIL = re.compile(r"[!-?A-~]+@[a-zA-Z0-9.-]+")
+LONGEST_EMAIL = 254
 STEP = 30
 """Seconds one code is shown (RFC 6238); the code before and the code after are taken too."""
 FREE_TRIES = 5
@@ -77,7 +79,7 @@ def add(
     row = PersonRow(
         name=name,
         full_name=text.line(full_name, "full name", longest=200),
-        email=text.line(email, "e-mail", longest=254),
+        email=_email(email),
         password=_hashed(enrolment.password),
         totp=_sealed(settings, name, enrolment.totp_secret),
         created_at=now,
@@ -94,6 +96,12 @@ def add(
         roles=[role.value for role in sorted(held)],
     )
     return enrolment
+
+
+def _email(address: str) -> str:
+    if address and (len(address) > LONGEST_EMAIL or not EMAIL.fullmatch(address)):
+        raise Unreadable(f"e-mail: write it as name@example.org, at most {LONGEST_EMAIL} characters")
+    return address
 
 
 def checked_roles(roles: Iterable[Role]) -> frozenset[Role]:

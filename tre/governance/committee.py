@@ -15,6 +15,7 @@ from tre.errors import NotFound, StepRefused, Unreadable
 from tre.governance import accounts, projects, text
 from tre.records import audit
 from tre.records.tables import ApplicationRow, ApplicationVoteRow, DatasetRow, DatasetVersionRow, ProjectRow
+from tre.settings import NAME
 
 QUORUM = 2
 
@@ -220,7 +221,7 @@ def _working(project: ProjectRow, verb: str) -> None:
 
 
 def _version(session: Session, dataset: str, version: int | None) -> int:
-    found = session.get(DatasetRow, dataset)
+    found = session.get(DatasetRow, dataset) if NAME.fullmatch(dataset) else None
     if found is None:
         raise NotFound(f"there is no dataset {dataset[:40]!r}: see `tre dataset list`")
     if found.withdrawn:
@@ -228,9 +229,10 @@ def _version(session: Session, dataset: str, version: int | None) -> int:
     newest = session.scalar(select(func.max(DatasetVersionRow.number)).where(DatasetVersionRow.dataset == dataset))
     if newest is None:
         raise StepRefused(f"dataset {dataset} has no data yet: run `tre dataset ingest {dataset} PATH...`")
-    if version is not None and session.get(DatasetVersionRow, (dataset, version)) is None:
+    version = newest if version is None else version
+    if not 0 < version <= newest or session.get(DatasetVersionRow, (dataset, version)) is None:
         raise NotFound(f"dataset {dataset} has no version {version}: the newest is {newest}")
-    return version or newest
+    return version
 
 
 def _end(session: Session, row: ApplicationRow, until: datetime | None, *, now: datetime) -> datetime:

@@ -118,9 +118,10 @@ def add_member(
 def remove_member(session: Session, project: str, person: str, *, actor: str, now: datetime) -> None:
     """End a membership now. That there was one stays known."""
     get(session, project)
+    accounts.person(session, person)
     held = _held(session, project, person)
     if not held:
-        raise StepRefused(f"cannot remove {person[:40]} from {project}: not a member")
+        raise StepRefused(f"cannot remove {person} from {project}: not a member")
     for row in held:
         row.removed_at = now
     audit.append(session, "member.remove", actor=actor, subject=f"project/{project}", at=now, person=person)
