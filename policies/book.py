@@ -1,0 +1,45 @@
+"""What each rule says in plain words, its remedy, source and owner; and which courses a role needs."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SCHEMA = HERE / "tre.cedarschema"
+CEDAR = HERE / "cedar"
+RULES = HERE / "rules.toml"
+TRAININGS = HERE / "trainings.toml"
+
+POLICY_ERROR = "E00"
+NO_PERMIT = "E01"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One row of `rules.toml`."""
+
+    sentence: str
+    remedy: str
+    sources: tuple[str, ...]
+    owner: str
+
+
+def book() -> dict[str, Rule]:
+    """All rules by their id, in the order in which they are written."""
+    table = tomllib.loads(RULES.read_text("utf-8"))
+    return {rule: Rule(**{**row, "sources": tuple(row["sources"])}) for rule, row in table.items()}
+
+
+def courses() -> Mapping[str, tuple[str, ...]]:
+    """Moment -> the courses that the role acting at it must have in date."""
+    table = tomllib.loads(TRAININGS.read_text("utf-8"))
+    return {verb: tuple(table["courses"][role]) for verb, role in table["acting"].items()}
+
+
+def table() -> str:
+    """All rules as a Markdown table, for the README."""
+    lines = ["| Rule | What must hold | If it does not | Source | Owner |", "|---|---|---|---|---|"]
+    for name, rule in book().items():
+        lines.append(f"| {name} | {rule.sentence} | {rule.remedy} | {', '.join(rule.sources)} | {rule.owner} |")
+    return "\n".join(lines)

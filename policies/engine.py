@@ -1,0 +1,197 @@
+"""Whether something may be done now, and every reason why not.
+
+Cedar skips a rule that fails to evaluate, and would then allow. So: the schema goes with every question, facts are
+parsed against it, and any error, any answer that is not a clear yes, and any ask that does not fit is a no (E00).
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+import cedarpy
+
+from policies import book, facts, translate
+from policies.book import NO_PERMIT, POLICY_ERROR, Rule
+
+Policy = dict[str, Any]  # one policy in Cedar's JSON; its shape is Cedar's
+
+
+class RulesUnfit(ValueError):
+    """The rules on the disk contradict themselves, the schema or `rules.toml`: nothing is decided by them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A yes, or a no with all its reasons."""
+
+    allowed: bool
+    rules: tuple[str, ...] = ()
+    """Ids of the rules that said no, in order."""
+    remedies: tuple[str, ...] = ()
+    """What to do about each, in the same order."""
+    errors: tuple[str, ...] = ()
+    """What went wrong in judging; for admins."""
+    policy_hash: str
+    """SHA-256 (hex) of everything the decision rests on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """All rules, parsed once. Never changed: other rules are another object."""
+
+    book: Mapping[str, Rule]
+    courses: Mapping[str, tuple[str, ...]]
+    parts: tuple[str, ...]
+    """Every statement at every moment it speaks of, as `R06.2@mount`."""
+    policy_hash: str
+    _policies: cedarpy.PolicySet
+    _schema: cedarpy.Schema
+
+    @classmethod
+    def load(cls, without: Collection[str] = ()) -> "Rules":
+        """Read and validate the rules, or refuse; `without` leaves out some of `parts`, or all of one rule id."""
+        schema = book.SCHEMA.read_text("utf-8")
+        policies = _statements()
+        parts = tuple(f"{key}@{verb}" for key, policy in policies.items() for verb in _verbs(policy))
+        _known(without, parts)
+        left = {key: cut for key, policy in policies.items() if (cut := _cut(key, policy, without))}
+        policy_set = cedarpy.PolicySet.from_json_str(json.dumps(_set(left)))
+        _validate(str(cedarpy.PolicySet.from_json_str(json.dumps(_set(policies)))), schema)
+        rules = book.book()
+        _complete(policies, rules)
+        return cls(
+            book=rules,
+            courses=book.courses(),
+            parts=parts,
+            policy_hash=_hash(without),
+            _policies=policy_set,
+            _schema=cedarpy.Schema.from_str(schema),
+        )
+
+    def decide(self, ask: facts.Ask) -> Decision:
+        """Judge an ask. Never raises: what cannot be judged is denied."""
+        try:
+            question, entities = translate.request(ask, self.courses)
+            known = cedarpy.Entities.from_json_str(entities, self._schema)
+            result = cedarpy.is_authorized(question, self._policies, known, self._schema)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            return self._no({POLICY_ERROR}, (_line(error),))
+        reasons = {_rule(key) for key in result.diagnostics.reasons}
+        if result.diagnostics.errors or result.decision is cedarpy.Decision.NoDecision:
+            errors = tuple(result.diagnostics.errors) or ("no decision",)
+            return self._no((reasons & self.book.keys()) | {POLICY_ERROR}, errors)
+        if result.decision is not cedarpy.Decision.Allow:
+            return self._no(reasons or {NO_PERMIT}, ())
+        return Decision(allowed=True, policy_hash=self.policy_hash)
+
+    def at(self, verb: str) -> tuple[str, ...]:
+        """Ids of the rules that speak at a moment, in the order of `rules.toml`."""
+        speaking = {_rule(part) for part in self.parts if part.endswith(f"@{verb}")}
+        return tuple(rule for rule in self.book if rule in speaking)
+
+    def _no(self, reasons: Collection[str], errors: tuple[str, ...]) -> Decision:
+        rules = tuple(sorted(reasons))
+        remedies = tuple(self.book[rule].remedy for rule in rules)
+        return Decision(allowed=False, rules=rules, remedies=remedies, errors=errors, policy_hash=self.policy_hash)
+
+
+@cache
+def rules() -> Rules:
+    """Return the rules in force, read when the process asks first; a process with other rules is another process."""
+    return Rules.load()
+
+
+def decide(ask: facts.Ask) -> Decision:
+    """Judge an ask by the rules in force."""
+    return rules().decide(ask)
+
+
+def _statements() -> dict[str, Policy]:
+    """Every statement under a key that says which rule it belongs to: `R06.1`, `R06.2`, `may_mount.1`."""
+    found: dict[str, Policy] = {}
+    for file in sorted(book.CEDAR.glob("*.cedar")):
+        for policy in _parsed(file.read_text("utf-8")):
+            name = policy.get("annotations", {}).get("id") or ""
+            if not name:
+                raise RulesUnfit(f"{file.name}: a statement without @id")
+            nth = 1 + sum(_rule(key) == name for key in found)
+            found[f"{name}.{nth}"] = policy
+    return found
+
+
+def _parsed(text: str) -> Iterator[Policy]:
+    """Yield the statements of one file in its order; Cedar names them policy0, policy1, ..."""
+    static = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+    for key in sorted(static, key=lambda key: int(key.removeprefix("policy"))):
+        yield static[key]
+
+
+def _verbs(policy: Policy) -> tuple[str, ...]:
+    """Moments that a statement speaks of."""
+    scope = policy["action"]
+    if scope["op"] == "All":
+        return tuple(facts.MOMENTS)
+    listed = scope.get("entities") or [scope["entity"]]
+    return tuple(action["id"] for action in listed)
+
+
+def _cut(key: str, policy: Policy, without: Collection[str]) -> Policy | None:
+    """Leave a statement silent at some of its moments; None if it speaks at none."""
+    if _rule(key) in without:
+        return None
+    verbs = [verb for verb in _verbs(policy) if f"{key}@{verb}" not in without]
+    actions = [{"type": "Action", "id": verb} for verb in verbs]
+    if len(verbs) == len(_verbs(policy)):
+        return policy
+    return policy | {"action": {"op": "in", "entities": actions}} if verbs else None
+
+
+def _known(without: Collection[str], parts: Collection[str]) -> None:
+    """Refuse to leave out what is not there: a gate that did would prove nothing."""
+    if odd := set(without) - set(parts) - {_rule(part) for part in parts}:
+        raise RulesUnfit(f"no such rule to leave out: {', '.join(sorted(odd))}")
+
+
+def _set(policies: Mapping[str, Policy]) -> dict[str, object]:
+    return {"templates": {}, "staticPolicies": dict(policies), "templateLinks": []}
+
+
+def _rule(key: str) -> str:
+    return key.partition(".")[0]
+
+
+def _validate(policies: str, schema: str) -> None:
+    """Strictly: no attribute that may be missing, no type that may be another."""
+    result = cedarpy.validate_policies(policies, schema)
+    if not result.validation_passed:
+        raise RulesUnfit("; ".join(str(error) for error in result.errors) or "the rules do not fit the schema")
+
+
+def _complete(policies: Mapping[str, Policy], rows: Mapping[str, Rule]) -> None:
+    """Each moment has its one permit, each forbid its row, each row its forbid."""
+    permits = sorted(key for key, policy in policies.items() if policy["effect"] == "permit")
+    if permits != sorted(f"may_{verb}.1" for verb in facts.MOMENTS):
+        raise RulesUnfit("each moment has one permit, named may_<moment>")
+    forbids = {_rule(key) for key, policy in policies.items() if policy["effect"] == "forbid"}
+    if odd := forbids ^ (rows.keys() - {POLICY_ERROR, NO_PERMIT}):
+        raise RulesUnfit(f"in rules.toml or in cedar, not in both: {', '.join(sorted(odd))}")
+    if missing := {POLICY_ERROR, NO_PERMIT} - rows.keys():
+        raise RulesUnfit(f"not in rules.toml: {', '.join(sorted(missing))}")
+
+
+def _hash(without: Collection[str]) -> str:
+    """Over every file the rules consist of, each with its name and length; and over what was left out."""
+    digest = sha256()
+    for file in (*sorted(book.CEDAR.glob("*.cedar")), book.SCHEMA, book.RULES, book.TRAININGS):
+        content = file.read_bytes()
+        digest.update(f"{file.name}\n{len(content)}\n".encode() + content)
+    for part in sorted(without):
+        digest.update(f"without {part}\n".encode())
+    return digest.hexdigest()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

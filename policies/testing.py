@@ -1,0 +1,93 @@
+"""The rules' own examples: situations with their answers, and whether a rule is missed when it is taken away."""
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from policies import book, facts
+from policies.engine import Rules
+
+SCENARIOS = book.HERE / "scenarios"
+GOOD = "good.toml"
+"""The situation in which everything holds; a scenario says what is different from it."""
+
+Table = dict[str, Any]  # a TOML table: its values are what the scenario's author wrote
+
+# section of a scenario -> how its facts are made.
+SECTIONS: Mapping[str, Callable[..., object]] = {
+    "person": facts.Person,
+    "project": facts.Project,
+    "dataset": facts.Dataset,
+    "export": facts.Export,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One situation at one moment, and the exact reasons expected; none for a yes."""
+
+    says: str
+    file: str
+    ask: facts.Ask
+    denied: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.ask.verb}: {self.says}"
+
+
+def cases() -> tuple[Case, ...]:
+    """Every scenario at each of its moments."""
+    good = tomllib.loads((SCENARIOS / GOOD).read_text("utf-8"))
+    found: list[Case] = []
+    for file in sorted(SCENARIOS.glob("*.toml")):
+        if file.name != GOOD:
+            found += _cases(file.stem, tomllib.loads(file.read_text("utf-8")), good)
+    return tuple(found)
+
+
+def good(verb: str, **sections: Table) -> facts.Ask:
+    """Make an ask at which everything holds, but for what `sections` changes."""
+    return _ask(verb, sections, tomllib.loads((SCENARIOS / GOOD).read_text("utf-8")))
+
+
+def faults(rules: Rules, which: tuple[Case, ...]) -> Iterator[str]:
+    """Each case that does not come out as it says, in one line."""
+    for case in which:
+        decision = rules.decide(case.ask)
+        if decision.allowed is bool(case.denied) or set(decision.rules) != case.denied:
+            expected = ", ".join(sorted(case.denied)) or "allowed"
+            got = ", ".join(decision.rules) or "allowed"
+            yield f"{case}: expected {expected}, got {got}"
+
+
+def survivors(which: tuple[Case, ...]) -> Iterator[str]:
+    """Each statement that can be taken away at a moment without any case noticing: there shall be none."""
+    for part in Rules.load().parts:
+        verb = part.partition("@")[2]
+        at_this_moment = tuple(case for case in which if case.ask.verb == verb)
+        if not any(faults(Rules.load(without=(part,)), at_this_moment)):
+            yield part
+
+
+def _cases(file: str, table: Table, good: Table) -> Iterator[Case]:
+    for row in table["scenario"]:
+        if odd := row.keys() - SECTIONS.keys() - {"says", "verbs", "denied", "agreement"}:
+            raise ValueError(f"{file}: {row['says']}: nobody reads {', '.join(sorted(odd))}")
+        for verb in row["verbs"]:
+            denied = frozenset(row.get("denied", ()))
+            yield Case(says=row["says"], file=file, ask=_ask(verb, row, good), denied=denied)
+
+
+def _ask(verb: str, row: Mapping[str, Any], good: Table) -> facts.Ask:
+    here = good.get(verb, {})
+    made: Table = {
+        name: SECTIONS[name](**_read(good[name] | here.get(name, {}) | row.get(name, {})))
+        for name in ("person", *sorted(facts.MOMENTS[verb]))
+    }
+    return facts.Ask(verb=verb, now=good["now"], agreement=row.get("agreement", good["agreement"]), **made)
+
+
+def _read(section: Table) -> Table:
+    """TOML has no sets: a list of names is one."""
+    return {key: frozenset(value) if isinstance(value, list) else value for key, value in section.items()}
