@@ -10,7 +10,7 @@ from airlock.checks.finding import Severity
 from airlock.states import Verdict
 from airlock.tables import FileRow, FindingRow, RequestRow, RoundRow, VoteRow
 from policies.facts import Ask, Export
-from tre.governance import access, training
+from tre.governance import access
 
 
 def submit(session: Session, project: str, person: str, *, kinds: frozenset[str], now: datetime) -> Ask:
@@ -18,19 +18,27 @@ def submit(session: Session, project: str, person: str, *, kinds: frozenset[str]
     export = Export(
         request="new", requester=person, manifest="", kinds=kinds, row_level=False, blocked=False
     )  # what the files hold is found by the checks that follow
-    return _ask(session, "submit_export", project, person, export, second_factor=True, now=now)
+    return access.export_ask(
+        session, "submit_export", person=person, project=project, export=export, now=now, second_factor=True
+    )
 
 
 def vote(session: Session, request: RequestRow, person: str, *, seen: str, second_factor: bool, now: datetime) -> Ask:
     """Ask whether this person may vote on the manifest they say they saw."""
     export = of(session, request, seen=seen)
-    return _ask(session, "vote_export", request.project, person, export, second_factor=second_factor, now=now)
+    return access.export_ask(
+        session, "vote_export", person=person, project=request.project, export=export, now=now,
+        second_factor=second_factor,
+    )  # fmt: skip
 
 
 def release(session: Session, request: RequestRow, *, leaving: str, now: datetime) -> Ask:
     """Ask whether what is about to leave may leave to its requester. The requester acts not, the airlock does."""
     export = of(session, request, seen=leaving)
-    return _ask(session, "release_export", request.project, request.requester, export, second_factor=True, now=now)
+    return access.export_ask(
+        session, "release_export", person=request.requester, project=request.project, export=export, now=now,
+        second_factor=True,
+    )  # fmt: skip
 
 
 def of(session: Session, request: RequestRow, *, seen: str) -> Export:
@@ -68,16 +76,3 @@ def votes_of(session: Session, request: RequestRow) -> tuple[VoteRow, ...]:
     """Return the votes of the newest round; those of earlier rounds never count."""
     query = select(VoteRow).where(VoteRow.request == request.id, VoteRow.round == request.round)
     return tuple(session.scalars(query.order_by(VoteRow.id)))
-
-
-def _ask(
-    session: Session, verb: str, project: str, person: str, export: Export, *, second_factor: bool, now: datetime
-) -> Ask:
-    return Ask(
-        verb=verb,
-        now=now,
-        person=access.person_facts(session, person, second_factor=second_factor, now=now),
-        project=access.project_facts(session, project, person, now=now),
-        export=export,
-        agreement=training.agreement_sha256(),
-    )
