@@ -1,0 +1,227 @@
+"""The Hub opens a room only after the rules said yes, and only the gateway learns the room's token.
+
+A named server is a project. The container gets what `tre.rooms.room` lists, and nothing of the Hub's environment.
+"""
+
+import asyncio
+import html
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+from docker.errors import DockerException
+from dockerspawner import DockerSpawner
+from jupyterhub.spawner import SpawnException
+from traitlets import Instance, default
+
+from tre.errors import Refused, TREError, Unavailable
+from tre.host import image
+from tre.records.db import Records
+from tre.rooms import control, folders, house, visits
+from tre.rooms.room import Room, container, container_name, host_config, room_for
+from tre.settings import Settings
+
+WELCOME = Path(__file__).parents[2] / "images" / "notebook" / "welcome.ipynb"
+STOP_SECONDS = 5
+DOCKER_SILENT = "Docker does not answer, so no room can be opened; an admin can see why with `tre doctor`"
+T = TypeVar("T")
+
+
+class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in dockerspawner
+    """Opens and closes rooms."""
+
+    tre_settings = Instance(Settings)
+    tre_records = Instance(Records)
+    remove = True
+    pull_policy = "never"
+    _closed_because: str = "the person stopped it, or the Hub did"
+
+    @default("tre_settings")
+    def _settings(self) -> Settings:
+        return house.settings()
+
+    @default("tre_records")
+    def _records(self) -> Records:
+        return house.records()
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+    async def start(self) -> str:
+        """Ask the rules, build the room, and only then let the gateway know of it."""
+        if not self.name:
+            raise _refusal("A room belongs to a project: choose one on the home page.", status=403)
+        try:
+            return await self._start()
+        except Refused as no:
+            raise _refusal(f"This room stays closed: {no}", remedies=no.remedies, status=403) from no
+        except (DockerException, requests.RequestException) as error:
+            self.log.warning("Docker: %s", error)
+            raise _refusal(DOCKER_SILENT, status=503) from error
+        except TREError as error:
+            raise _refusal(str(error), status=error.status) from error
+
+    async def _start(self) -> str:
+        current = await _aside(image.current, self.tre_settings)
+        await self.docker("ping")
+        visit = await _aside(
+            visits.opened, self.tre_records, self.name, self.user.name, image=current.id, now=datetime.now(UTC)
+        )
+        room = room_for(self.tre_settings, current.id, visit.project, self.user.name, visit.mounts)
+        done = False
+        try:
+            await _aside(folders.make, self.tre_settings, room, welcome=WELCOME)
+            await self._build(room)
+            await control.put(
+                self.tre_settings,
+                room.person,
+                room.project,
+                uid=room.uid,
+                token=self.api_token,
+                client_id=self.oauth_client_id,
+            )
+            done = True
+        finally:
+            if not done:  # also when the Hub's time is up and this is cancelled
+                await asyncio.shield(self._undo())
+        return self._url()
+
+    async def _build(self, room: Room) -> None:
+        """Create and start the container; one of the same name is a leftover."""
+        self.object_name = room.name
+        if await self.get_object():
+            await self.docker("remove_container", room.name, force=True)
+        walls = self.client.create_host_config(**host_config(room))
+        made = await self.docker("create_container", **container(room), host_config=walls)
+        self.object_id = made["Id"]
+        await self.docker("start", self.object_id)
+
+    async def _undo(self) -> None:
+        """Leave nothing of a start that failed: no registration, no container, no open room in the records."""
+        steps: tuple[Callable[[], Any], ...] = (
+            self._drop,
+            self._remove,
+            lambda: self._record_close("it did not start"),
+        )
+        for step in steps:
+            try:
+                await step()
+            except (TREError, DockerException, requests.RequestException) as error:
+                self.log.error("%s: leftover of a failed start: %s", self._log_name, error)
+
+    async def _remove(self) -> None:
+        if await self.get_object():
+            await self.docker("remove_container", self.object_name, force=True)
+        self.object_id = ""
+
+    # --- being open --------------------------------------------------------------------------------------------------
+    async def poll(self) -> int | str | None:
+        """Tell the Hub whether the room lives, and the gateway what it may have forgotten."""
+        try:
+            state: int | str | None = await super().poll()
+        except (DockerException, requests.RequestException) as error:
+            self.log.warning("%s: Docker does not answer: %s", self._log_name, error)
+            return None if self.object_id else 0  # an engine that is silent has not closed a room that was open
+        if state is None and self.name:
+            state = await self._remind()
+        return state
+
+    async def _remind(self) -> int | None:
+        """Register again if the gateway lost its file. If the Hub lost the token too, the room must end."""
+        try:
+            if self._start_pending or await control.known(self.tre_settings, self.user.name, self.name):
+                return None
+            if not self.api_token:
+                self.log.warning("%s: neither Hub nor gateway knows this room's token: closing it", self._log_name)
+                self._closed_because = "Hub and gateway had both forgotten it"
+                await self.stop()
+                return 1
+            uid = int((await self.get_object())["Config"]["User"].partition(":")[0])
+            await control.put(
+                self.tre_settings,
+                self.user.name,
+                self.name,
+                uid=uid,
+                token=self.api_token,
+                client_id=self.oauth_client_id,
+            )
+        except Unavailable as error:
+            self.log.warning("%s: %s", self._log_name, error)
+        return None
+
+    # --- closing -----------------------------------------------------------------------------------------------------
+    async def stop(self, now: bool = False) -> None:  # noqa: FBT001, FBT002 -- the Hub's signature
+        """Cut the browser off first, then end the container, then say so in the records."""
+        await self._drop()
+        if self.object_id or await self.get_object():
+            await self._end(now=now)
+        self.clear_state()
+        await self._record_close(self._closed_because)
+
+    async def _end(self, *, now: bool) -> None:
+        try:
+            await self.docker("stop", self.object_name, timeout=0 if now else STOP_SECONDS)
+            await self._remove()
+        except DockerException as error:
+            if getattr(error, "status_code", 0) not in {404, 409}:  # gone, or going
+                raise
+
+    async def run_post_stop_hook(self) -> None:
+        """Do what `stop` does for a container that ended by itself; the Hub calls this after every end."""
+        try:
+            await self._drop()
+            await self._record_close("it ended by itself")
+        except TREError as error:
+            self.log.error("%s: %s", self._log_name, error)
+
+    async def _drop(self) -> None:
+        try:
+            await control.drop(self.tre_settings, self.user.name, self.name)
+        except Unavailable as error:
+            # Nobody gets through a gateway that is down; when it is back, the room's socket is gone.
+            self.log.warning("%s: %s", self._log_name, error)
+
+    async def _record_close(self, because: str) -> None:
+        try:
+            await _aside(
+                visits.closed,
+                self.tre_records,
+                self.name,
+                self.user.name,
+                actor="hub",
+                because=because,
+                now=datetime.now(UTC),
+            )
+        except Unavailable as error:
+            # The room is closed all the same; the sentinel writes it down when the records answer again.
+            self.log.warning("%s: %s", self._log_name, error)
+
+    # --- what DockerSpawner would otherwise add ----------------------------------------------------------------------
+    def get_env(self) -> dict[str, str]:
+        """Give a room none of the Hub's variables; its own stand in `tre.rooms.room`."""
+        return {}
+
+    async def get_ip_and_port(self) -> tuple[str, int]:
+        """Answer as the gateway: a room has no address."""
+        return "127.0.0.1", self.tre_settings.gateway_port
+
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self.tre_settings.gateway_port}"
+
+    def _object_name_default(self) -> str:
+        return container_name(self.tre_settings, self.name or "none", self.user.name)
+
+
+async def _aside(work: Callable[..., T], *given: object, **named: object) -> T:
+    return await asyncio.to_thread(work, *given, **named)
+
+
+def _refusal(message: str, *, remedies: tuple[str, ...] = (), status: int) -> SpawnException:
+    """Say no so that the Hub shows the person why, and what to do."""
+    listed = "".join(f"<li>{html.escape(remedy)}</li>" for remedy in remedies)
+    said = f"{html.escape(message)}<ul>{listed}</ul>" if listed else html.escape(message)
+    plain = " ".join((message, *(f"To do: {remedy}." for remedy in remedies)))
+    no = SpawnException(plain, reason="refused", message_html=said, status_code=status)
+    no.jupyterhub_message = plain
+    no.jupyterhub_html_message = said
+    return no
