@@ -152,6 +152,5 @@ class WebSessionRow(Base):
     person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
     hub_token: Mapped[str] = mapped_column(Text)
     """Hub token of this session, with which every decision asks the Hub again."""
-    csrf: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]

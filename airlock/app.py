@@ -1,0 +1,124 @@
+"""The airlock on the web: every route in one list, every fault in one place, the gate before all of them."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+import structlog
+import uvicorn
+from jupyterhub.httpclient import JupyterHubHTTPClient
+from jupyterhub.services.auth import HubOAuth
+from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from airlock import api, login
+from airlock.gate import HEALTH, STATIC, Gate
+from airlock.login import CALLBACK, PREFIX
+from airlock.pages import analyst, approver, door, show
+from airlock.pages.page import HERE, House, fault, form, told
+from tre.errors import TREError
+from tre.records.db import opened
+from tre.settings import Settings
+
+LARGEST_BODY = 256 * 1024
+"""Bytes of one form or call. Files are never sent here: they are taken from the outbox."""
+
+
+class Count(Convertor[int]):
+    """A number in an address: digits, and no more than a database can hold."""
+
+    regex = "[0-9]{1,15}"
+
+    def convert(self, value: str) -> int:
+        """Read it."""
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        """Write it."""
+        return str(value)
+
+
+register_url_convertor("count", Count())
+_REQUEST = f"{PREFIX}requests/{{id:count}}"
+_FILE = f"{_REQUEST}/rounds/{{round:count}}/files/{{position:count}}"
+
+
+def _routes() -> list[BaseRoute]:
+    return [
+        Route(HEALTH, lambda _: PlainTextResponse("ok")),
+        Route(CALLBACK, door.callback),
+        Mount(STATIC.rstrip("/"), StaticFiles(directory=HERE / "static")),
+        Route(f"{PREFIX}logout", door.leave, methods=["POST"]),
+        Route(PREFIX, show.home),
+        Route(f"{PREFIX}requests/new", analyst.fresh),
+        Route(f"{PREFIX}requests/new", form(analyst.submit), methods=["POST"]),
+        Route(_REQUEST, show.show),
+        Route(f"{_REQUEST}/standing", show.standing),
+        Route(f"{_REQUEST}/vote", form(approver.vote), methods=["POST"]),
+        Route(f"{_REQUEST}/comment", form(analyst.comment), methods=["POST"]),
+        Route(f"{_REQUEST}/again", analyst.again),
+        Route(f"{_REQUEST}/again", form(analyst.resubmit), methods=["POST"]),
+        Route(f"{_REQUEST}/withdraw", analyst.withdraw, methods=["POST"]),
+        Route(f"{_REQUEST}/link", analyst.link, methods=["POST"]),
+        Route(f"{_REQUEST}/certificate", analyst.certificate),
+        Route(f"{PREFIX}collect/{{token}}", analyst.collecting),
+        Route(f"{PREFIX}collect/{{token}}", analyst.collect, methods=["POST"]),
+        Route(_FILE, show.file),
+        Route(f"{_FILE}/picture", show.picture),
+        *api.routes(),
+    ]
+
+
+def create_app(
+    settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC), hub: HubOAuth | None = None
+) -> Starlette:
+    """Build the application. `clock` and `hub` are its two windows on the outside."""
+    house = House(settings, opened(settings), hub or login.hub_oauth(settings), clock)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await JupyterHubHTTPClient.loop_instance().close()
+        house.records.close()
+
+    app = Starlette(
+        routes=_routes(),
+        lifespan=lifespan,
+        middleware=[
+            Middleware(Gate, house=house),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_BODY),
+        ],
+        exception_handlers={TREError: _fault, HTTPException: _http, Exception: _broken},  # type: ignore[dict-item]  # each takes its own class
+    )
+    app.router.redirect_slashes = False
+    app.state.house = house
+    return app
+
+
+def serve(settings: Settings) -> None:
+    """Serve the airlock on loopback until told to stop."""
+    uvicorn.run(
+        create_app(settings), host="127.0.0.1", port=settings.airlock_port, log_level="warning", access_log=False,
+        server_header=False, proxy_headers=False, ws="none", lifespan="on", timeout_graceful_shutdown=5,
+    )  # fmt: skip
+
+
+def _fault(request: Request, error: TREError) -> Response:
+    return fault(request, error)
+
+
+def _http(request: Request, error: HTTPException) -> Response:
+    return told(request, error.status_code, error.detail)
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    """Tell of what nobody foresaw, without its words, which may hold anything; the log has them."""
+    structlog.get_logger().error("airlock broke", path=request.url.path, exc_info=error)
+    return told(request, 500, "something broke here")

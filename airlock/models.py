@@ -1,0 +1,145 @@
+"""What programs send to the airlock and get from it; the description of the API is made from these."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from airlock.states import State, Verdict
+
+Why = Annotated[str, Field(description="what the files show and what they are needed for", max_length=4000)]
+Paths = Annotated[list[str], Field(description="files below the outbox", min_length=1, max_length=20)]
+
+
+class Sent(BaseModel):
+    """What a program sends: nothing but the named fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Ask(Sent):
+    """Ask for files of an outbox to leave."""
+
+    project: str = Field(description="whose outbox of yours", max_length=30)
+    paths: Paths
+    why: Why
+
+
+class Files(Sent):
+    """Files of the outbox and why they should leave; the project is that of the room or of the request."""
+
+    paths: Paths
+    why: Why
+
+
+class Vote(Sent):
+    """Vote on exactly the files that the manifest names."""
+
+    verdict: Verdict = Field(description="approve, send_back or reject")
+    reason: str = Field(description="for the author and the other approver", min_length=1, max_length=4000)
+    manifest_sha256: str = Field(description="digest of the files as you saw them", pattern="^[0-9a-f]{64}$")
+    code: str = Field(description="fresh code of your authenticator app", max_length=10)
+
+
+class Comment(Sent):
+    """Say something about a request."""
+
+    text: str = Field(description="no values of patients", min_length=1, max_length=4000)
+
+
+class Finding(BaseModel):
+    """What a check says."""
+
+    check: str
+    severity: str
+    where: str
+    message: str
+
+
+class File(BaseModel):
+    """A file of the newest round."""
+
+    name: str
+    size: int
+    kind: str
+    sha256: str
+    findings: list[Finding]
+
+
+class Export(BaseModel):
+    """An export request."""
+
+    id: int
+    project: str
+    requester: str
+    state: State
+    why: str
+    round: int
+    manifest_sha256: str
+    files: list[File]
+    says: str = Field(description="whose turn it is and what happens next")
+    may: list[str] = Field(description="what you may do with it now")
+    url: str = Field(description="its page")
+
+
+class Exports(BaseModel):
+    """Export requests, newest first; a queue has the longest waiting first."""
+
+    requests: list[Export]
+
+
+class Said(BaseModel):
+    """A comment."""
+
+    person: str
+    round: int
+    text: str
+    at: datetime
+
+
+class Voted(BaseModel):
+    """A vote, as far as it is open to you."""
+
+    approver: str
+    round: int
+    verdict: Verdict
+    reason: str
+    at: datetime
+
+
+class Change(BaseModel):
+    """How a file differs from the round before."""
+
+    name: str
+    what: str = Field(description="added, removed, changed or same")
+
+
+class Detailed(Export):
+    """An export request with its story."""
+
+    votes_in: int = Field(description="how many have voted in this round")
+    votes: list[Voted]
+    comments: list[Said]
+    changes: list[Change]
+
+
+class Findings(BaseModel):
+    """What the checks say about each file of the newest round."""
+
+    checked: bool = Field(description="whether the checks of this round have finished")
+    files: list[File]
+
+
+class Link(BaseModel):
+    """A way to collect, once."""
+
+    token: str
+    url: str
+
+
+class Fault(BaseModel):
+    """Why something was not done."""
+
+    error: str
+    rules: list[str]
+    remedies: list[str]

@@ -1,0 +1,46 @@
+"""The approver's side: one vote, bound to the bytes that were shown, confirmed by a fresh code."""
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from airlock import queries, requests
+from airlock.login import Visitor
+from airlock.pages.page import House, field, go, house, visitor
+from airlock.pages.show import Problem, number, page
+from airlock.states import Verdict
+from tre.errors import NotFound, TREError, Unreadable
+from tre.governance import accounts
+
+
+def vote(request: Request, sent: FormData) -> Response:
+    """Vote on a request from its page."""
+    at, filled = number(request), {name: field(sent, name) for name in ("verdict", "reason")}
+    try:
+        cast(
+            house(request), visitor(request), at,
+            verdict=filled["verdict"], reason=filled["reason"], seen=field(sent, "seen"), code=field(sent, "code"),
+        )  # fmt: skip
+    except NotFound:
+        raise
+    except TREError as error:
+        return page(request, at, problem=Problem.of(error), filled=filled)
+    return go(f"requests/{at}#votes")
+
+
+def cast(here: House, who: Visitor, at: int, *, verdict: str, reason: str, seen: str, code: str) -> None:
+    """Use up the code for exactly this vote, then vote. What is plainly wrong is said before a code is spent."""
+    now = here.clock()
+    with here.records.read() as session:
+        queries.detail(session, at, who.name, now=now)
+    if verdict not in tuple(Verdict):
+        raise Unreadable(f"verdict: choose one of {', '.join(Verdict)}")
+    if not reason.strip():
+        raise Unreadable("reason: write a sentence; the author and the other approver read it")
+    purpose = f"export/{at} {verdict} {seen[:64]}"
+    accounts.check_code(here.records, here.settings, who.name, code, now=now, purpose=purpose)
+    with here.records.act(who.name, "export.vote", f"export/{at}") as session:
+        requests.vote(
+            session, request=at, person=who.name, verdict=Verdict(verdict), reason=reason, seen=seen,
+            second_factor=True, now=now,
+        )  # fmt: skip

@@ -1,0 +1,191 @@
+"""A file is shown, never run: a table as cells, a picture as pixels in a sealed frame, all else as text.
+
+What cannot be seen (control, bidirectional and zero-width signs) is named, so that a person sees what leaves.
+"""
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from airlock.checks import kinds
+
+ROWS = 200
+LINES = 500
+COLUMNS = 100
+LONGEST = 400
+"""A cell or a line is shown up to this many signs; the count of the rest is said."""
+
+PICTURES = {"png": "image/png"}
+# A picture's answer: even opened by itself, it is in a sandbox without scripts, forms or origin.
+SEALED = {
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Disposition": 'inline; filename="preview.png"',
+}
+_CELL = re.compile(r"column (?P<column>.+), row (?P<row>\d+)")
+_ROW = re.compile(r"(?:row|line|record) (?P<row>\d+)")
+_COLUMN = re.compile(r"column (?P<column>.+)")
+_SPELT = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell as it is shown."""
+
+    parts: tuple[tuple[str, bool], ...]
+    """Text, and whether it spells a sign that cannot be seen."""
+    flag: bool
+    number: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row with its number in the file: 0 is the header."""
+
+    number: int
+    cells: tuple[Cell, ...]
+    flag: bool
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the page shows of a file, from one place on."""
+
+    how: Literal["table", "text", "notebook", "picture", "none"]
+    head: Row | None = None
+    rows: tuple[Row, ...] = ()
+    cells: tuple[tuple[str, tuple[Row, ...]], ...] = ()
+    """Of a notebook: kind and lines of each cell."""
+    first: int = 0
+    total: int = 0
+    step: int = ROWS
+    hidden_columns: int = 0
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Places that findings name."""
+
+    cells: frozenset[tuple[str, int]]
+    rows: frozenset[int]
+    columns: frozenset[str]
+
+
+def of(kind: str, content: bytes, *, wheres: Iterable[str], first: int = 0) -> Preview:
+    """Show a file by its kind; bytes that are not what the kind says are not shown at all."""
+    if kind in PICTURES:
+        return Preview("picture" if is_picture(kind, content) else "none")
+    if kind not in kinds.KINDS or not kinds.is_text(content):
+        return Preview("none")
+    text = content.decode("utf-8-sig")
+    marks = read_marks(wheres)
+    if kind == "csv":
+        return _table(text, marks, first)
+    if kind == "ipynb" and (cells := _notebook(text)):
+        return _text(text, marks, first, cells=cells)
+    return _text(text, marks, first)
+
+
+def is_picture(kind: str, content: bytes) -> bool:
+    """Look at the bytes again: only what is a picture is sent as one."""
+    return kind in PICTURES and kinds.sniff(f"preview.{kind}", content) == kind
+
+
+def read_marks(wheres: Iterable[str]) -> Marks:
+    """Understand where findings point."""
+    cells, rows, columns = set(), set(), set()
+    for where in wheres:
+        if found := _CELL.fullmatch(where):
+            cells.add((found["column"], int(found["row"])))
+        elif found := _ROW.fullmatch(where):
+            rows.add(int(found["row"]))
+        elif found := _COLUMN.fullmatch(where):
+            columns.add(found["column"])
+    return Marks(frozenset(cells), frozenset(rows), frozenset(columns))
+
+
+def visible(text: str, longest: int = LONGEST) -> tuple[tuple[str, bool], ...]:
+    """Split text into what can be seen and names of what cannot; cut it where it is too long to read."""
+    parts: list[tuple[str, bool]] = []
+    plain = ""
+    for sign in text[:longest]:
+        if sign == "\t" or unicodedata.category(sign) not in _SPELT:
+            plain += sign
+            continue
+        parts += [(plain, False), (f"U+{ord(sign):04X}", True)]
+        plain = ""
+    parts.append((plain, False))
+    if len(text) > longest:
+        parts.append((f"and {len(text) - longest} signs more", True))
+    return tuple(part for part in parts if part[0])
+
+
+def _table(text: str, marks: Marks, first: int) -> Preview:
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except csv.Error:
+        return _text(text, marks, first)
+    if not rows:
+        return Preview("none")
+    head, body = rows[0], rows[1:]
+    shown = [_row(number, row, head, marks) for number, row in islice(enumerate(body, 1), first, first + ROWS)]
+    return Preview(
+        "table",
+        head=_row(0, head, head, marks),
+        rows=tuple(shown),
+        first=first,
+        total=len(body),
+        step=ROWS,
+        hidden_columns=max(0, max(map(len, rows)) - COLUMNS),
+    )
+
+
+def _row(number: int, row: Sequence[str], head: Sequence[str], marks: Marks) -> Row:
+    cells = tuple(
+        Cell(visible(text), _flagged(at, number, head, marks), _is_number(text))
+        for at, text in enumerate(row[:COLUMNS], 1)
+    )
+    return Row(number, cells, number in marks.rows)
+
+
+def _flagged(at: int, row: int, head: Sequence[str], marks: Marks) -> bool:
+    """Whether a finding points here; it names a column by its head or by its place, from 1."""
+    names = {str(at)} | ({head[at - 1]} if at <= len(head) else set())
+    return any((name, row) in marks.cells or name in marks.columns for name in names)
+
+
+def _text(text: str, marks: Marks, first: int, *, cells: tuple[tuple[str, tuple[Row, ...]], ...] = ()) -> Preview:
+    lines = text.splitlines() or [""]
+    shown = tuple(islice(_lines(lines, marks), first, first + LINES))
+    how: Literal["notebook", "text"] = "notebook" if cells else "text"
+    return Preview(how, rows=shown, cells=cells, first=first, total=len(lines), step=LINES)
+
+
+def _lines(lines: Iterable[str], marks: Marks) -> Iterator[Row]:
+    for number, line in enumerate(lines, 1):
+        yield Row(number, (Cell(visible(line), flag=False, number=False),), number in marks.rows)
+
+
+def _notebook(text: str) -> tuple[tuple[str, tuple[Row, ...]], ...]:
+    """Return the cells' sources in a form that is easy to read; the whole file is shown below them in any case."""
+    nobody = Marks(frozenset(), frozenset(), frozenset())
+    try:
+        cells = json.loads(text)["cells"]
+        sources = [(str(cell["cell_type"])[:20], _source(cell["source"])) for cell in cells[:LINES]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ()
+    return tuple((kind, tuple(_lines(source.splitlines()[:LINES], nobody))) for kind, source in sources)
+
+
+def _source(source: object) -> str:
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"[<>≤≥~]?\s*[-+]?[\d.,]+(?:[eE][-+]?\d+)?\s*%?", text.strip()))
