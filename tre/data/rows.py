@@ -1,0 +1,111 @@
+"""Each value of a column is what the plan says it is, or the file does not come in; each row belongs to somebody."""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tre.data.deid.plan import Action, Column, Plan, Table, Type
+from tre.errors import Unreadable
+
+DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+SHAPES = {
+    Type.INTEGER: r"^[+-]?\d{1,18}(\.0+)?$",
+    Type.NUMBER: r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$",
+    Type.DATE: DATE + "$",
+    Type.DATETIME: DATE + r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?$",
+}
+MEANT = {
+    Type.INTEGER: "a whole number",
+    Type.NUMBER: "a number",
+    Type.DATE: "a whole date YYYY-MM-DD",
+    Type.DATETIME: "a whole time YYYY-MM-DD HH:MM",
+}
+
+
+@dataclass
+class People:
+    """The persons of a dataset as they come in; with a linkage, those of its table and no others."""
+
+    plan: Plan
+    seen: set[str] = field(default_factory=set)
+    known: pa.Array | None = None
+    """Ids of the linkage table, once it is read."""
+
+    def settle(self) -> None:
+        """Let nobody in after this table who is not yet seen."""
+        self.known = pa.array(sorted(self.seen), pa.string())
+
+
+def same_columns(columns: tuple[str, ...], table: Table, name: str) -> None:
+    """Refuse a file with a column that the plan does not name, or without one that it does."""
+    planned = {column.name for column in table.columns}
+    for column in columns:
+        if column not in planned:
+            raise Unreadable(f"{name}: column {column} is not in the plan for {table.name}; add it, or `drop` it there")
+    for column in sorted(planned - set(columns)):
+        raise Unreadable(f"{name}: column {column} is in the plan for {table.name} but not in the file")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A column in a portion of rows: what a fault is told with."""
+
+    where: str
+    first_row: int
+
+    def refuse_first(self, bad: pa.Array, why: str) -> None:
+        """Refuse the first row that is bad."""
+        at = pc.index(bad, value=True).as_py()
+        if at >= 0:
+            raise Unreadable(f"{self.where}, row {self.first_row + at}: {why}")
+
+
+def check(batch: pa.RecordBatch, table: Table, people: People, *, name: str, first_row: int) -> None:
+    """Refuse the first value that is not what the plan says, by its column and row."""
+    for column in table.columns:
+        values = batch.column(column.name)
+        place = Place(f"{name}, column {column.name}", first_row)
+        _check_type(values, column, place)
+        if column.action is Action.PSEUDONYM:
+            _check_people(values, people, place, table=table, is_subject=column.name == table.subject)
+
+
+def _check_type(values: pa.Array, column: Column, place: Place) -> None:
+    if column.type is Type.TEXT or column.action is Action.DROP:
+        return
+    good = pc.match_substring_regex(values, SHAPES[column.type])
+    place.refuse_first(pc.invert(good), f"not {MEANT[column.type]}")
+    if column.type in {Type.DATE, Type.DATETIME}:
+        _check_days(pc.utf8_slice_codeunits(values, 0, 10), place)
+
+
+def _check_days(days: pa.Array, place: Place) -> None:
+    """Refuse 30 February, which has the shape of a date."""
+    try:
+        days.cast(pa.date32())
+    except pa.ArrowInvalid:
+        moments = pc.strptime(days, format="%Y-%m-%d", unit="s", error_is_null=True)
+        same = pc.fill_null(pc.equal(pc.strftime(moments, format="%Y-%m-%d"), days), fill_value=False)
+        place.refuse_first(pc.and_(pc.is_valid(days), pc.invert(same)), "no such day in the calendar")
+
+
+def _check_people(values: pa.Array, people: People, place: Place, *, table: Table, is_subject: bool) -> None:
+    if is_subject:
+        place.refuse_first(pc.is_null(values), "no id; each row belongs to somebody")
+    if people.known is not None:
+        strange = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, people.known)))
+        place.refuse_first(strange, f"an id that is not in the linkage ({people.plan.linkage})")
+        return
+    if is_subject and table.name == people.plan.linkage:
+        _check_once(values, people, place)
+    people.seen.update(pc.unique(values.drop_null()).to_pylist())
+
+
+def _check_once(values: pa.Array, people: People, place: Place) -> None:
+    """Refuse a person who stands twice in the linkage."""
+    met: set[str] = set()
+    for at, one in enumerate(values.to_pylist()):
+        if one in met or one in people.seen:
+            raise Unreadable(f"{place.where}, row {place.first_row + at}: an id that stands twice in the linkage")
+        met.add(one)
