@@ -62,7 +62,7 @@ def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-# --- PostgreSQL ---------------------------------------------------------------------------------------------------------
+# --- PostgreSQL -------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def postgres_database(postgres_server: str) -> Iterator[str]:
     """A fresh database with all tables."""

@@ -152,15 +152,8 @@ def _line(entry: dict[str, Any]) -> dict[str, object]:
     if show.as_json.get():
         return entry
     facts = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in entry["facts"].items())
-    at = entry["at"][:19].replace("T", " ")
-    return {
-        "seq": entry["seq"],
-        "at": at,
-        "actor": entry["actor"],
-        "act": entry["act"],
-        "subject": entry["subject"],
-        "facts": facts,
-    }
+    shown = {name: entry[name] for name in ("seq", "at", "actor", "act", "subject")}
+    return {**shown, "at": entry["at"][:19].replace("T", " "), "facts": facts}
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tre.errors import Unavailable
 
+READ_ONLY = 0o400
+
 
 def folder(path: Path, mode: int) -> None:
     """Make a folder, or give it back its mode."""
@@ -15,7 +17,7 @@ def folder(path: Path, mode: int) -> None:
         path.chmod(mode)
 
 
-def create(path: Path, content: bytes, *, mode: int = 0o400) -> None:
+def create(path: Path, content: bytes, *, mode: int = READ_ONLY) -> None:
     """Write a file that was not there; one that is there stays as it is."""
     if path.exists():
         return

@@ -100,7 +100,7 @@ def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode & 0o7777
-            if mode & 0o377:
+            if mode != files.READ_ONLY:
                 raise Unreadable(f"{path} has mode {mode:04o}, so that others may have read it: chmod 0400 it")
             return file.read(4096)
     except FileNotFoundError:

@@ -86,13 +86,14 @@ def sign(text: str, name: str, key: Ed25519PrivateKey) -> str:
 def opened(note: str, by: Verifier) -> str:
     """Return the text over the signatures, if `by` signed it. Signatures of others are passed over."""
     text, blank, signatures = note.rpartition("\n\n")
-    if not blank or not signatures.endswith("\n"):
+    lines = signatures.splitlines()
+    if not blank or not signatures.endswith("\n") or not all(line.startswith(MARK) for line in lines):
         raise BadNote("not a signed note")
     text += "\n"
-    for line in signatures.splitlines():
+    for line in lines:
         name, _, coded = line.removeprefix(MARK).partition(" ")
         raw = _unb64(coded)
-        if not line.startswith(MARK) or name != by.name or raw[:4] != by.id:
+        if name != by.name or raw[:4] != by.id:
             continue
         try:
             by.key.verify(raw[4:], text.encode())

@@ -33,6 +33,11 @@ SECRETS = (
 """Tokens between our own processes; 64 hex digits each."""
 
 
+MIGRATIONS = Path(__file__).with_name("migrations")
+DRAFT = "python -m tre.records.migrations.draft 'What changes'"
+"""How a developer writes the next migration from what the tables say."""
+
+
 def initialise(settings: Settings) -> None:
     """Make the home and all in it; what is there already stays as it is, so that a second call mends a first."""
     _make_folders(settings)
@@ -47,7 +52,7 @@ def create(records: Records) -> None:
     """Bring the tables, and the triggers that guard the log, to this version: all of them, or none."""
     from alembic import command
 
-    with _migrating(records) as config:
+    with migrating(records) as config:
         command.upgrade(config, REVISION)
 
 
@@ -55,16 +60,18 @@ def remove(records: Records) -> None:
     """Take every table down again: what was remembered is gone."""
     from alembic import command
 
-    with _migrating(records) as config:
+    with migrating(records) as config:
         command.downgrade(config, "base")
 
 
 @contextmanager
-def _migrating(records: Records) -> Iterator["Config"]:
+def migrating(records: Records) -> Iterator["Config"]:
+    """Hand Alembic one connection and one transaction, which is committed if the block does not fail."""
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("file_template", "r%%(rev)s_%%(slug)s")
     with answering(), records.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA query_only=OFF")
@@ -95,8 +102,19 @@ def _make_folders(settings: Settings) -> None:
 
 def _refuse_lost_keys(settings: Settings) -> None:
     """Never put a new root key beside old records: what the old one sealed would be lost without a word."""
-    if not keys.present(settings) and _database_file(settings).exists():
+    if not keys.present(settings) and _has_records(settings):
         raise Unreadable(f"{settings.home} has records but not their keys: restore {settings.keys} from its backup")
+
+
+def _has_records(settings: Settings) -> bool:
+    if not settings.database:
+        return _database_file(settings).exists()
+    records = Records(settings.database_url)
+    try:
+        with answering(), records.engine.connect() as connection:
+            return connection.dialect.has_table(connection, "audit_entry")
+    finally:
+        records.close()
 
 
 def _make_database(settings: Settings) -> None:

@@ -9,6 +9,7 @@ context.configure(
     target_metadata=schema.metadata(),
     render_as_batch=True,
     compare_type=True,
+    user_module_prefix="tables.",
     transactional_ddl=True,
 )
 with context.begin_transaction():
