@@ -1,11 +1,11 @@
 """A test that did not run proves nothing: fail if any was skipped, and name it."""
 
 import sys
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 
 def main(report: str) -> int:
-    cases = list(Xml.parse(report).iter("testcase"))
+    cases = list(ET.parse(report).iter("testcase"))
     skipped = [f"{case.get('classname')}.{case.get('name')}" for case in cases if case.find("skipped") is not None]
     for name in skipped:
         print(f"skipped: {name}", file=sys.stderr)
