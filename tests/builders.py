@@ -7,7 +7,9 @@ with records.act("host/test", "test.build", "home") as session:
     an_approval(session, "sunrise", "trial", settings=settings, now=now)
 """
 
+import tomllib
 from datetime import timedelta
+from importlib.resources import files
 
 from policies.facts import Role
 from tre.governance import accounts, committee, projects, training
@@ -17,12 +19,7 @@ from tre.records.tables import DatasetRow, DatasetVersionRow, PersonRow
 HOST = "host/test"
 PASSWORD = "correct horse battery staple"
 YEAR = timedelta(days=365)
-COURSES = {
-    Role.ANALYST: ("gdpr", "safe-researcher"),
-    Role.APPROVER: ("gdpr", "output-checker"),
-    Role.COMMITTEE: ("gdpr",),
-    Role.ADMIN: ("gdpr",),
-}
+COURSES = tomllib.loads(files("policies").joinpath("trainings.toml").read_text("utf-8"))["courses"]
 # A hash of PASSWORD by the real parameters, made once: a hundred tests need not wait for a hundred hashes.
 _made = {}
 
@@ -32,7 +29,7 @@ def a_person(session, name, *roles, settings, now, trained=True, signed=True, su
     roles = roles or (Role.ANALYST,)
     enrolment = _added(session, name, roles, settings, now)
     if trained:
-        for course in dict.fromkeys(course for role in roles for course in COURSES[Role(role)]):
+        for course in dict.fromkeys(course for role in roles for course in COURSES[role]):
             training.record(session, name, course, now + YEAR, actor=HOST, now=now)
     if signed:
         training.sign_agreement(session, name, actor=name, now=now)
