@@ -1,0 +1,67 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airlock import states
+from airlock.states import STEPS, By, State, take
+from tre.errors import StepRefused
+
+VERBS = sorted({step.verb for step in STEPS})
+ALLOWED = {(step.verb, step.source, step.by): step.target for step in STEPS}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("by", By)
+def test_a_step_is_in_the_table_or_refused(verb, state, by):
+    if (verb, state, by) in ALLOWED:
+        assert take(verb, state, by) is ALLOWED[verb, state, by]
+    else:
+        with pytest.raises(StepRefused):
+            take(verb, state, by)
+
+
+@given(st.lists(st.tuples(st.sampled_from(VERBS), st.sampled_from(By)), max_size=40))
+def test_a_release_has_checks_and_an_approval_behind_it(clicks):
+    state, history = states.FIRST, []
+    for verb, by in clicks:
+        try:
+            state = take(verb, state, by)
+        except StepRefused:
+            continue
+        history.append((verb, by))
+    if state is State.RELEASED:
+        assert history[-3:] == [("pass_checks", By.SYSTEM), ("approve", By.APPROVERS), ("release", By.SYSTEM)]
+
+
+@given(st.lists(st.sampled_from(VERBS), max_size=30))
+def test_an_author_alone_never_gets_further_than_checking(verbs):
+    state = states.FIRST
+    for verb in verbs:
+        try:
+            state = take(verb, state, By.AUTHOR)
+        except StepRefused:
+            continue
+    assert state in {State.DRAFT, State.CHECKING, State.WITHDRAWN}
+
+
+@pytest.mark.parametrize("state", [State.RELEASED, State.REJECTED, State.WITHDRAWN])
+def test_nothing_leads_out_of_an_end(state):
+    assert not any(states.verbs(state, by) for by in By)
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_says_whose_turn_it_is_and_can_be_reached(state):
+    assert states.says(state).endswith(".")
+    assert state is states.FIRST or any(step.target is state for step in STEPS)
+
+
+def test_the_diagram_has_every_step():
+    drawn = states.mermaid()
+    for step in STEPS:
+        assert f"{step.source.name} --> {step.target.name}: {states.words(step.verb)} ({step.by})" in drawn
+
+
+def test_a_refusal_says_what_cannot_be_done():
+    with pytest.raises(StepRefused, match="cannot approve a request that is returned"):
+        take("approve", State.RETURNED, By.APPROVERS)
