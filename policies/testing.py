@@ -61,11 +61,12 @@ def faults(rules: Rules, which: tuple[Case, ...]) -> Iterator[str]:
             yield f"{case}: expected {expected}, got {got}"
 
 
-def survivors(which: tuple[Case, ...]) -> Iterator[str]:
+def survivors(which: tuple[Case, ...], ticks: Callable[[int], object] = lambda _: None) -> Iterator[str]:
     """Each statement that can be taken away at a moment without any case noticing: there shall be none."""
     for part in Rules.load().parts:
         verb = part.partition("@")[2]
         at_this_moment = tuple(case for case in which if case.ask.verb == verb)
+        ticks(1)
         if not any(faults(Rules.load(without=(part,)), at_this_moment)):
             yield part
 

@@ -66,7 +66,7 @@ def opening(session: Session, project: str, person: str, *, now: datetime, secon
 
     `second_factor` holds for whoever the Hub let in: it lets nobody in without one.
     """
-    ask = _room_ask(session, project, person, now=now, second_factor=second_factor)
+    ask = room_ask(session, project, person, now=now, second_factor=second_factor)
     decision = policies.decide(ask)
     mounts, refused = [], []
     for mount, dataset in _extracts(session, project):
@@ -86,7 +86,7 @@ def require_open(session: Session, project: str, person: str, *, now: datetime, 
     """Return what a room opens with, or refuse with every reason."""
     found = opening(session, project, person, now=now, second_factor=second_factor)
     if not found.decision.allowed:
-        ask = _room_ask(session, project, person, now=now, second_factor=second_factor)
+        ask = room_ask(session, project, person, now=now, second_factor=second_factor)
         raise _refusal(ask, found.decision)
     return found
 
@@ -121,12 +121,15 @@ def sign_in_ask(session: Session, person: str, *, now: datetime, second_factor: 
     return plain_ask(session, "sign_in", person, now=now, second_factor=second_factor)
 
 
-def mount_ask(
-    session: Session, project: str, person: str, dataset: str, *, now: datetime, second_factor: bool = True
-) -> Ask:
-    """Ask whether a room may see the project's newest extract of a dataset."""
-    room = _room_ask(session, project, person, now=now, second_factor=second_factor)
-    return replace(room, verb="mount", dataset=dataset_facts(session, project, dataset))
+def room_ask(session: Session, project: str, person: str, *, now: datetime, second_factor: bool = True) -> Ask:
+    """Ask whether a room may open; each of its extracts is asked about by itself."""
+    return Ask(
+        verb="open_session",
+        now=now,
+        person=person_facts(session, person, second_factor=second_factor, now=now),
+        project=project_facts(session, project, person, now=now),
+        agreement=training.agreement_sha256(),
+    )
 
 
 # --- facts ------------------------------------------------------------------------------------------------------------
@@ -179,7 +182,7 @@ def _extracts(session: Session, project: str) -> tuple[tuple[Mount, facts.Datase
         .where(ExtractRow.project == project)
         .order_by(ExtractRow.dataset, ExtractRow.number)
     )
-    newest = {extract.dataset: (extract, dataset) for extract, dataset in session.execute(query).tuples()}
+    newest = {extract.dataset: (extract, dataset) for extract, dataset in session.execute(query)}
     granted = _granted(session, project)
     return tuple(
         (
@@ -211,16 +214,6 @@ def _dataset(extract: ExtractRow, dataset: DatasetRow, approval: ApplicationRow 
         approved_version=approval.version,
         approved_until=approval.approved_until or NEVER,
         revoked=approval.state != "approved",
-    )
-
-
-def _room_ask(session: Session, project: str, person: str, *, now: datetime, second_factor: bool) -> Ask:
-    return Ask(
-        verb="open_session",
-        now=now,
-        person=person_facts(session, person, second_factor=second_factor, now=now),
-        project=project_facts(session, project, person, now=now),
-        agreement=training.agreement_sha256(),
     )
 
 

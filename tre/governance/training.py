@@ -43,7 +43,7 @@ def record(
 def courses(session: Session, person: str) -> dict[str, datetime]:
     """When each course of a person lapses; a renewal counts from when it is recorded."""
     latest = select(TrainingRow.course, func.max(TrainingRow.until)).where(TrainingRow.person == person)
-    return dict(session.execute(latest.group_by(TrainingRow.course)).tuples().all())
+    return dict(session.execute(latest.group_by(TrainingRow.course)).all())
 
 
 @cache
