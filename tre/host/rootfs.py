@@ -23,6 +23,8 @@ MOUNT_POINTS: Final = ("data", "workspace", "outbox", "home/analyst", "run/tre/i
 # Left by the making of it; a room has no use for them, and some change from one making to the next.
 VOLATILE: Final = ("dev", "proc", "sys", "run", "tmp", "var/cache", "var/lib/apt/lists", "var/log", "var/tmp", "root")
 LEFTOVERS: Final = ("etc/resolv.conf", "etc/hostname", "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-")
+# Packages' own tests: large, never run in a room, and one of them brings a private key.
+PRUNED: Final = ("pandas/tests", "pyarrow/tests", "statsmodels/tests", "tornado/test")
 HOST_CA: Final = "/etc/ssl/certs/ca-certificates.crt"
 PASSED_ON: Final = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"})
 
@@ -68,6 +70,9 @@ def python(root: Path, lock: Path, cache: Path) -> None:
     install = ["pip", "install", "--python", PYTHON, "--require-hashes", "--no-deps", "--only-binary", ":all:"]
     inside(root, ["/run/uv", "venv", "--quiet", "--python", "/usr/bin/python3", VENV], environment, words)
     inside(root, ["/run/uv", *install, "--quiet", "-r", "/run/requirements.lock"], environment, words)
+    for name in PRUNED:
+        for folder in (root / VENV.lstrip("/") / "lib").glob(f"python3.*/site-packages/{name}"):
+            shutil.rmtree(folder)
 
 
 def compiled(root: Path, *folders: str) -> None:
