@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
+import pyarrow as pa
 
 from tre.errors import Unavailable
 
@@ -26,6 +27,22 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         raise Unavailable("not enough memory for this table; nothing was kept, use a machine with more") from error
     finally:
         con.close()
+
+
+def table(con: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    """Run a query and hold its result."""
+    found = con.sql(sql).to_arrow_table()
+    if found is None:
+        raise AssertionError("a query without a result")
+    return found
+
+
+def reader(con: duckdb.DuckDBPyConnection, sql: str, rows: int) -> pa.RecordBatchReader:
+    """Run a query and read its result in portions."""
+    found = con.sql(sql).to_arrow_reader(rows)
+    if found is None:
+        raise AssertionError("a query without a result")
+    return found
 
 
 def name(column: str) -> str:

@@ -157,7 +157,7 @@ def _read(name: str) -> Iterator[None]:
         raise Unreadable(f"{name}: written in a way that is not read here") from None
 
 
-# --- CSV --------------------------------------------------------------------------------------------------------------
+# --- CSV -------------------------------------------------------------------------------------------------------------
 def _csv(path: Path, watched: Watched, missing: tuple[str, ...]) -> Source:
     names = _header(path)
     return Source(path.name, "csv", names, 2, _csv_batches(path.name, watched, names, missing), watched)
@@ -210,7 +210,7 @@ def _csv_batches(
         pass
 
 
-# --- Parquet ----------------------------------------------------------------------------------------------------------
+# --- Parquet ---------------------------------------------------------------------------------------------------------
 def _parquet(path: Path, watched: Watched, missing: tuple[str, ...]) -> Source:
     watched.finish()
     file = pyarrow.parquet.ParquetFile(path)

@@ -92,12 +92,12 @@ def read(path: Path) -> Index:
 def find(text: str, index: Index, key: bytes) -> Iterator[int]:
     """Yield the places in a text where an identifier of the index stands."""
     mac = Mac(key)
-    for at, joined in _runs(text, index.lengths):
+    for at, joined in runs(text, index.lengths):
         if _hash(joined, mac) in index:
             yield at
 
 
-def _runs(text: str, lengths: frozenset[int]) -> Iterator[tuple[int, str]]:
+def runs(text: str, lengths: frozenset[int]) -> Iterator[tuple[int, str]]:
     """Yield each run of neighbouring words whose joined length is that of an identifier."""
     words = [(found.start(), found.end(), plain(found.group())) for found in _WORD.finditer(text)]
     longest = max(lengths, default=0)

@@ -1,0 +1,129 @@
+"""What the host's operator does with data: bring it in under a plan, and prepare a project's copy."""
+
+import json
+from pathlib import Path
+
+from cyclopts import App
+
+from tre import show
+from tre.data import catalogue, extract, ingest
+from tre.errors import Unreadable
+from tre.governance.operator import house
+from tre.records.tables import ExtractRow
+
+dataset = App(name="dataset", help="Datasets and their versions.")
+extract_app = App(name="extract", help="A project's pseudonymised copy of a dataset.")
+
+PLAN_SIZE = 1_000_000
+
+
+@dataset.command(name="register")
+def dataset_register(name: str, /, *, plan: Path, title: str = "") -> None:
+    """Put a dataset into the catalogue under its plan; a new plan holds from the next ingest on."""
+    text = _text(plan)
+    with house() as at, at.records.act(at.actor, "dataset.register", f"dataset/{name[:30]}") as session:
+        row = catalogue.register(session, name, plan=text, title=title, actor=at.actor, now=at.now)
+    show.one(
+        {"name": row.name, "title": row.title, "plan_sha256": row.plan_sha256},
+        sentence=f"{row.name} is registered; next: `tre dataset ingest {row.name} FILE...`",
+    )
+
+
+@dataset.command(name="ingest")
+def dataset_ingest(name: str, /, *paths: Path) -> None:
+    """Bring files in as the next version: each is checked row by row and sealed in the silo, all or none."""
+    total = sum(path.stat().st_size for path in paths if path.is_file())
+    with house() as at, show.progress(f"ingest {name}", total) as ticks:
+        number = ingest.ingest(at.records, at.settings, name, paths, actor=at.actor, now=at.now, ticks=ticks)
+        with at.records.read() as session:
+            row, manifest = catalogue.version(session, name, number)
+    files = [{"name": file.name, "rows": file.rows, "sha256": file.sha256} for file in manifest.files]
+    show.one(
+        {"name": name, "version": number, "persons": row.persons, "rows": row.rows, "files": files},
+        sentence=f"{name} version {number}: {row.persons} persons, {row.rows} rows in {len(files)} files",
+    )
+
+
+@dataset.command(name="list")
+def dataset_list() -> None:
+    """All datasets; the numbers are those of the newest version."""
+    with house() as at, at.records.read() as session:
+        rows = [vars(listed) for listed in catalogue.listed(session)]
+    show.rows(rows, none="no dataset yet: `tre dataset register NAME --plan PLAN.yaml`")
+
+
+@dataset.command(name="show")
+def dataset_show(name: str, /) -> None:
+    """One dataset: its plan and what each ingest brought."""
+    with house() as at, at.records.read() as session:
+        row = catalogue.get(session, name)
+        versions = [
+            {"version": one.number, "persons": one.persons, "rows": one.rows, "ingested_at": one.ingested_at}
+            for one in catalogue.versions(session, name)
+        ]
+    record = {"name": row.name, "title": row.title, "withdrawn": row.withdrawn, "plan_sha256": row.plan_sha256}
+    if show.as_json.get():
+        show.one({**record, "plan": row.plan, "versions": versions})
+        return
+    show.one(record)
+    show.rows(versions, none=f"nothing ingested yet: `tre dataset ingest {name} FILE...`")
+
+
+@dataset.command(name="withdraw")
+def dataset_withdraw(name: str, /, *, why: str) -> None:
+    """Take a dataset out of use; no room mounts it from now on."""
+    with house() as at, at.records.act(at.actor, "dataset.withdraw", f"dataset/{name[:30]}") as session:
+        catalogue.withdraw(session, name, why=why, actor=at.actor, now=at.now)
+    show.one({"name": name, "withdrawn": True}, sentence=f"{name} is withdrawn")
+
+
+@extract_app.command(name="prepare")
+def extract_prepare(dataset: str, project: str, /) -> None:
+    """Make a project's copy of the version it is approved for, measure its risk and search it for identifiers."""
+    with house() as at, show.progress(f"prepare {dataset} for {project}"):
+        row = extract.prepare(at.records, at.settings, dataset, project, actor=at.actor, now=at.now)
+    if refusal := extract.refusal(row):
+        raise refusal
+    show.one(_summary(row), sentence=f"extract {row.number} of {dataset} for {project} is ready; {_said(row)}")
+
+
+@extract_app.command(name="risk")
+def extract_risk(dataset: str, project: str, /) -> None:
+    """Show what the newest extract's checks found: group sizes in persons, and the search for identifiers."""
+    with house() as at, at.records.read() as session:
+        row = extract.newest(session, dataset, project)
+    if show.as_json.get():
+        show.one(_summary(row) | {"report": json.loads(row.report)})
+        return
+    measured = json.loads(row.report)["risk"]
+    searched = json.loads(row.report)["leaks"]
+    show.one(_summary(row) | measured)
+    show.one({"identifiers_searched": searched["identifiers"], "cells": searched["cells"]})
+    show.one({"not_searched": searched["not_searched"]})
+    show.rows(searched["found"], none="no identifier of the source was found in the extract")
+
+
+def _summary(row: ExtractRow) -> dict[str, object]:
+    return {
+        "dataset": row.dataset,
+        "project": row.project,
+        "version": row.version,
+        "number": row.number,
+        "assessed": row.assessed,
+    }
+
+
+def _said(row: ExtractRow) -> str:
+    measured = json.loads(row.report)["risk"]
+    return f"{measured['persons']} persons, smallest group {measured['k']}"
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > PLAN_SIZE:
+            raise Unreadable(f"{path}: too long for a plan")
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise Unreadable(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"{path}, byte {error.start}: not UTF-8; save the plan as UTF-8 text") from None
