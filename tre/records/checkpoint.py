@@ -46,11 +46,12 @@ def _grown(session: Session, last: CheckpointRow | None, by: note.Verifier) -> m
     size = last.size if last else 0
     frontier = _signed_frontier(last, by) if last else ()
     asked = select(EntryRow.seq, EntryRow.body).where(EntryRow.seq >= size).order_by(EntryRow.seq)
-    for seq, body in session.execute(asked.execution_options(yield_per=1000)):
-        if seq != size:
-            raise Tampered(f"entry {size} of the log is missing: run `tre audit verify`")
-        frontier = merkle.grow(frontier, size, merkle.leaf_hash(body))
-        size += 1
+    with session.execute(asked.execution_options(yield_per=1000)) as entries:
+        for seq, body in entries:
+            if seq != size:
+                raise Tampered(f"entry {size} of the log is missing: run `tre audit verify`")
+            frontier = merkle.grow(frontier, size, merkle.leaf_hash(body))
+            size += 1
     return frontier
 
 

@@ -3,12 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, type_coerce
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
 
 from tre.errors import Unavailable, Unreadable
 from tre.records import audit, merkle, note, verify
@@ -49,8 +51,8 @@ def examine(session: Session, key: str, kept: Mapping[str, str]) -> verify.Repor
 
 def _fill(session: Session, folder: Path, key: str) -> int:
     count = 0
-    with (folder / verify.ENTRIES).open("xb") as file:
-        for body in session.scalars(_in_order(EntryRow.body)):
+    with (folder / verify.ENTRIES).open("xb") as file, session.execute(_in_order(EntryRow.body)) as entries:
+        for (body,) in entries:
             file.write(body + b"\n")
             count += 1
     notes = _notes(session)
@@ -64,14 +66,26 @@ def _fill(session: Session, folder: Path, key: str) -> int:
 
 def _with_their_columns(session: Session, faults: list[verify.Fault]) -> Iterator[bytes]:
     """Give the bodies in order; a column that says other than its body is a fault, since people search by columns."""
-    asked = _in_order(EntryRow.seq, EntryRow.body, EntryRow.act, EntryRow.actor, EntryRow.subject, EntryRow.at)
-    for place, (seq, body, act, actor, subject, at) in enumerate(session.execute(asked)):
-        if not faults:
-            faults += _column_faults(place, body, seq=seq, act=act, actor=actor, subject=subject, at=audit.stamp(at))
-        yield body
+    at = type_coerce(EntryRow.at, NullType())
+    asked = _in_order(EntryRow.seq, EntryRow.body, EntryRow.act, EntryRow.actor, EntryRow.subject, at)
+    with session.execute(asked) as entries:
+        for place, (seq, body, act, actor, subject, when) in enumerate(entries):
+            if not faults:
+                columns = {"seq": seq, "act": act, "actor": actor, "subject": subject, "at": _stamp(when)}
+                faults += _column_faults(place, body, columns)
+            yield body
 
 
-def _column_faults(place: int, body: bytes, **columns: object) -> Iterator[verify.Fault]:
+def _stamp(when: object) -> str:
+    """Write a stored moment as entries do; SQLite stores it as text, which may be any."""
+    try:
+        moment = when if isinstance(when, datetime) else datetime.fromisoformat(str(when)).replace(tzinfo=UTC)
+    except ValueError:
+        return ""
+    return audit.stamp(moment)
+
+
+def _column_faults(place: int, body: bytes, columns: Mapping[str, object]) -> Iterator[verify.Fault]:
     try:
         said = orjson.loads(body)
         told = {**said, "subject": said["subject"][:SUBJECT_LENGTH]}

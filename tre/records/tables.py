@@ -50,6 +50,18 @@ class Moment(TypeDecorator[datetime]):
         return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored.astimezone(UTC)
 
 
+class Blob(TypeDecorator[bytes]):
+    """Bytes that come back as bytes, whatever somebody put into SQLite, where a column holds any type."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> bytes | None:  # noqa: ANN401 -- as the parent
+        """Give bytes, so that what is no entry is found to be none."""
+        del dialect
+        return value if value is None or isinstance(value, bytes) else str(value).encode()
+
+
 class Base(DeclarativeBase):
     """All tables of the house, with constraint names that migrations can name."""
 
@@ -271,7 +283,7 @@ class EntryRow(Base):
 
     seq: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
     """Position in the log, from 0."""
-    body: Mapped[bytes] = mapped_column(LargeBinary)
+    body: Mapped[bytes] = mapped_column(Blob)
     """Canonical JSON; the leaf of the Merkle tree is SHA-256(0x00 || body)."""
     act: Mapped[str] = mapped_column(String(60), index=True)
     actor: Mapped[str] = mapped_column(String(60), index=True)
@@ -287,9 +299,9 @@ class HeadRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     size: Mapped[int]
-    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+    frontier: Mapped[bytes] = mapped_column(Blob)
     """32-byte hashes of the perfect subtrees, largest first."""
-    last: Mapped[bytes] = mapped_column(LargeBinary)
+    last: Mapped[bytes] = mapped_column(Blob)
     """Leaf hash of the newest entry; the next entry names it."""
 
 
@@ -301,6 +313,6 @@ class CheckpointRow(Base):
     size: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
     note: Mapped[str] = mapped_column(Text)
     """C2SP tlog-checkpoint as a signed note."""
-    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+    frontier: Mapped[bytes] = mapped_column(Blob)
     """The right edge of the tree at this size. Its root is the signed one: the next checkpoint grows from it."""
     at: Mapped[datetime]
