@@ -11,11 +11,15 @@ import tomllib
 from datetime import timedelta
 from importlib.resources import files
 
+import pytest
+
 from policies.facts import Role
 from tre.governance import accounts, committee, projects, training
 from tre.records import audit
 from tre.records.tables import DatasetRow, DatasetVersionRow, PersonRow
 
+# For tables of rules that no database can change: one is enough.
+rules_only = pytest.mark.parametrize("database", [""], ids=["sqlite"])
 HOST = "host/test"
 PASSWORD = "correct horse battery staple"
 YEAR = timedelta(days=365)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from policies.facts import EXCLUSIVE, Role
-from tests.builders import HOST, PASSWORD, a_person
+from tests.builders import HOST, PASSWORD, a_person, rules_only
 from tre.errors import NotFound, Refused, StepRefused, TREError, Unavailable, Unreadable
 from tre.governance import accounts
 from tre.records.tables import PersonRow
@@ -58,6 +58,7 @@ def test_an_approver_may_also_be_an_analyst(records, settings, now):
         assert accounts.roles_of(session, "zoe") == {Role.ANALYST, Role.APPROVER}
 
 
+@rules_only
 @pytest.mark.parametrize(
     "given",
     [
@@ -136,6 +137,7 @@ def test_a_new_second_factor_ends_the_old_one(sunrise, settings, now):
 
 
 # --- codes ------------------------------------------------------------------------------------------------------------
+@rules_only
 @pytest.mark.parametrize(("seconds", "taken"), [(-60, False), (-30, True), (0, True), (30, True), (60, False)])
 def test_a_code_is_taken_a_step_early_or_late(sunrise, settings, now, seconds, taken):
     shown = code(sunrise, settings, "ann", now + timedelta(seconds=seconds))
@@ -147,6 +149,7 @@ def test_a_code_may_be_typed_with_a_gap(sunrise, settings, now):
     assert accounts.sign_in(sunrise, settings, "ann", PASSWORD, f"{shown[:3]} {shown[3:]} ", now=now)
 
 
+@rules_only
 @pytest.mark.parametrize("typed", ["", "12345", "1234567", "abcdef", "١٢٣٤٥٦", "\x00" * 6, "-12345", "0" * 100_000])
 def test_what_is_no_code_is_a_wrong_try(sunrise, settings, now, typed):
     assert not accounts.sign_in(sunrise, settings, "ann", PASSWORD, typed, now=now)
