@@ -19,6 +19,7 @@ from tre.records import schema
 from tre.records.db import Records, opened
 from tre.settings import Settings
 
+pytest_plugins = ["tests.house"]  # the running house, shared by all tests that need one
 numbers = count()
 
 

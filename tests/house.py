@@ -22,6 +22,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookies import SimpleCookie
 from pathlib import Path
 
 import aiohttp
@@ -156,20 +159,47 @@ class House:
 
 
 class Loopback(httpx.BaseTransport):
-    """Connects to 127.0.0.1 whatever the host's name; the Host header and the cookies keep the name."""
+    """Connects to 127.0.0.1 whatever the host's name, and keeps cookies by that name and path, as browsers do there.
+
+    (The standard library's jar refuses what browsers take: a cookie that localhost sets for localhost.)
+    """
 
     def __init__(self) -> None:
         self.inner = httpx.HTTPTransport()
+        self.jar: dict[tuple[str, str, str], str] = {}
+
+    def cookies(self, url: httpx.URL) -> str:
+        mine = {
+            name: value
+            for (host, path, name), value in sorted(self.jar.items(), key=lambda item: len(item[0][1]))
+            if host == url.host and url.path.startswith(path)
+        }
+        return "; ".join(f"{name}={value}" for name, value in mine.items())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        headers = httpx.Headers(request.headers)
+        if cookies := self.cookies(request.url):
+            headers["Cookie"] = cookies
         wire = httpx.Request(
             request.method,
             request.url.copy_with(host="127.0.0.1"),
-            headers=request.headers,
+            headers=headers,
             stream=request.stream,
             extensions=request.extensions,
         )
-        return self.inner.handle_request(wire)
+        answer = self.inner.handle_request(wire)
+        for line in answer.headers.get_list("Set-Cookie"):
+            self._keep(request.url, line)
+        return answer
+
+    def _keep(self, url: httpx.URL, line: str) -> None:
+        for name, morsel in SimpleCookie(line).items():
+            place = (url.host, morsel["path"] or "/", name)
+            ended = morsel["expires"] and parsedate_to_datetime(morsel["expires"]) < datetime.now(UTC)
+            if ended or morsel["max-age"] == "0":
+                self.jar.pop(place, None)
+            else:
+                self.jar[place] = morsel.coded_value
 
     def close(self) -> None:
         self.inner.close()
@@ -181,7 +211,9 @@ class Visitor:
     def __init__(self, house: House) -> None:
         self.house = house
         self.name = ""
-        self.http = httpx.Client(transport=Loopback(), follow_redirects=True, timeout=90)
+        self.loopback = Loopback()
+        none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self.http = httpx.Client(transport=self.loopback, cookies=none, follow_redirects=True, timeout=90)
         self.hub = house.settings.hub_origin
 
     def close(self) -> None:
@@ -250,8 +282,7 @@ class Visitor:
 
     def cookies(self, url: str) -> str:
         """What a browser would send to an address."""
-        request = self.http.build_request("GET", url)
-        return request.headers.get("Cookie", "")
+        return self.loopback.cookies(httpx.URL(url))
 
     def run(self, project: str, code: str, *, seconds: float = 60) -> str:
         """Run code in a new kernel and return what it printed; an error's traceback is printed too."""
@@ -288,11 +319,6 @@ class Visitor:
             "Cookie": self.cookies(address),
         }
         return _channel(f"http://127.0.0.1:{self.house.settings.port}{path}", headers)
-
-
-@contextmanager
-def _nothing():
-    yield
 
 
 class _channel:  # noqa: N801 -- used like a function
