@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -60,6 +61,8 @@ def ensure(settings: Settings, say: Say) -> None:
 
 def answers(settings: Settings) -> str:
     """Return the version of the engine that answers, or nothing."""
+    if not _listens(settings.docker_url):
+        return ""
     try:
         client = docker.DockerClient(base_url=settings.docker_url, timeout=10)
     except docker.errors.DockerException:
@@ -160,6 +163,19 @@ def command(settings: Settings) -> tuple[str, ...]:
         "--log-level=warn",
         *NO_NETWORK,
     )
+
+
+def _listens(url: str) -> bool:
+    """Ask the socket itself: Docker's client leaves one open for each refusal."""
+    if not url.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(10)
+        try:
+            probe.connect(url.removeprefix("unix://"))
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager
