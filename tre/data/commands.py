@@ -6,13 +6,14 @@ from pathlib import Path
 from cyclopts import App
 
 from tre import show
-from tre.data import catalogue, extract, ingest
+from tre.data import catalogue, ingest
+from tre.data import extract as extracts
 from tre.errors import Unreadable
 from tre.governance.operator import house
 from tre.records.tables import ExtractRow
 
 dataset = App(name="dataset", help="Datasets and their versions.")
-extract_app = App(name="extract", help="A project's pseudonymised copy of a dataset.")
+extract = App(name="extract", help="A project's pseudonymised copy of a dataset.")
 
 PLAN_SIZE = 1_000_000
 
@@ -77,21 +78,21 @@ def dataset_withdraw(name: str, /, *, why: str) -> None:
     show.one({"name": name, "withdrawn": True}, sentence=f"{name} is withdrawn")
 
 
-@extract_app.command(name="prepare")
+@extract.command(name="prepare")
 def extract_prepare(dataset: str, project: str, /) -> None:
     """Make a project's copy of the version it is approved for, measure its risk and search it for identifiers."""
     with house() as at, show.progress(f"prepare {dataset} for {project}"):
-        row = extract.prepare(at.records, at.settings, dataset, project, actor=at.actor, now=at.now)
-    if refusal := extract.refusal(row):
+        row = extracts.prepare(at.records, at.settings, dataset, project, actor=at.actor, now=at.now)
+    if refusal := extracts.refusal(row):
         raise refusal
     show.one(_summary(row), sentence=f"extract {row.number} of {dataset} for {project} is ready; {_said(row)}")
 
 
-@extract_app.command(name="risk")
+@extract.command(name="risk")
 def extract_risk(dataset: str, project: str, /) -> None:
     """Show what the newest extract's checks found: group sizes in persons, and the search for identifiers."""
     with house() as at, at.records.read() as session:
-        row = extract.newest(session, dataset, project)
+        row = extracts.newest(session, dataset, project)
     if show.as_json.get():
         show.one(_summary(row) | {"report": json.loads(row.report)})
         return
