@@ -101,6 +101,7 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _durable)
+        event.listen(engine, "checkin", _writable)
     else:
         engine = create_engine(url, pool_pre_ping=True)
     event.listen(engine, "before_cursor_execute", _note_write)
@@ -111,6 +112,11 @@ def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 -- the d
     connection.isolation_level = None  # we say BEGIN ourselves
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _writable(connection: Any, _record: object) -> None:  # noqa: ANN401 -- the driver's own class
+    if connection is not None:
+        connection.execute("PRAGMA query_only=OFF")
 
 
 def _begin_reading(session: Session) -> None:
@@ -126,7 +132,6 @@ def _begin_writing(session: Session) -> None:
     """Take the one lock of those who write, so that no act decides on what another is changing."""
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA query_only=OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(BUSY_SECONDS * 1000)}")

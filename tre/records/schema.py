@@ -74,7 +74,6 @@ def migrating(records: Records) -> Iterator["Config"]:
     config.set_main_option("file_template", "r%%(rev)s_%%(slug)s")
     with answering(), records.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("PRAGMA query_only=OFF")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         yield config

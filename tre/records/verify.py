@@ -56,21 +56,23 @@ def folder(path: Path, *, key: str = "", kept: Mapping[str, str] | None = None) 
     found = _text(path / KEY)
     notes = {f"checkpoint {said['size']}": str(said["note"]) for said in _lines(path / CHECKPOINTS)}
     report = log(_bodies(path / ENTRIES), {**notes, **(kept or {})}, note.verifier(key or found))
-    unsigned = Fault(report.signed, f"entries {report.signed} to {report.size - 1} are under no good checkpoint")
+    unsigned = Fault(None, f"{_span(report.signed, report.size)} under no good checkpoint")
     return joined(report, [unsigned] if report.signed < report.size else [])
 
 
-def log(bodies: Iterable[bytes], notes: Mapping[str, str], key: note.Verifier, *, last: bytes | None = None) -> Report:
+def log(
+    bodies: Iterable[bytes], notes: Mapping[str, str], key: note.Verifier, *, head: tuple[int, bytes] | None = None
+) -> Report:
     """Verify entries in order against each other, and against signed checkpoints by name.
 
-    `last` is the leaf hash of the newest entry, where it is known from elsewhere.
+    `head` is the log's size and its newest entry's leaf hash, where they are known from elsewhere.
     """
     signed, faults = _signed(notes, key)
     walk = _Walk(wanted={checkpoint.size for checkpoint in signed.values()})
     for body in bodies:
         walk.step(body)
-    if last is not None and walk.size and walk.last != last:
-        walk.blame(walk.size - 1, f"entry {walk.size - 1} was changed: the log's head names another")
+    if head:
+        walk.arrive(*head)
     good, bad = _compared(signed, walk)
     report = Report(
         size=walk.size,
@@ -110,6 +112,13 @@ class _Walk:
         if not self.faults:
             self.faults.append(Fault(entry, what))
 
+    def arrive(self, size: int, last: bytes) -> None:
+        """Compare the end with what the log's head says it is."""
+        if size != self.size:
+            self.blame(min(size, self.size), f"the log's head is that of {size} entries, and there are {self.size}")
+        elif last != self.last:
+            self.blame(max(size - 1, 0), f"entry {size - 1} was changed: the log's head names another")
+
     def _read(self, body: bytes) -> None:
         at = self.size
         try:
@@ -147,15 +156,23 @@ def _compared(signed: Mapping[str, note.Checkpoint], walk: _Walk) -> tuple[list[
     """Names of the checkpoints whose root is the log's, and the first that is not."""
     good: list[str] = []
     sound = 0
+    named = walk.faults[0].entry if walk.faults else None
     for name, checkpoint in sorted(signed.items(), key=lambda item: item[1].size):
         size = checkpoint.size
         if size > walk.size:
-            return good, [Fault(walk.size, f"entries {walk.size} to {size - 1} are missing: {name} signs them")]
+            return good, [Fault(walk.size, f"{_span(walk.size, size)} missing: {name} signs them")]
         if size and walk.roots[size] != checkpoint.root:
-            return good, [Fault(sound, f"of entries {sound} to {size - 1}, some were changed since {name} was signed")]
+            # Where the chain names the very entry, the checkpoint only says the same of more of them.
+            known = named is not None and sound <= named < size
+            what = f"{_span(sound, size)} not all what they were when {name} was signed"
+            return good, [Fault(named if known else sound, what)]
         good.append(name)
         sound = size
     return good, []
+
+
+def _span(start: int, end: int) -> str:
+    return f"entry {start} is" if end - start == 1 else f"entries {start} to {end - 1} are"
 
 
 def joined(report: Report, faults: Sequence[Fault]) -> Report:
