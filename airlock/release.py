@@ -70,11 +70,10 @@ def release(session: Session, settings: Settings, *, request: int, now: datetime
 def rehashed(session: Session, settings: Settings, row: RequestRow) -> str:
     """Hash again all that is about to leave, from the stored bytes up; return the manifest's hash."""
     listed = session.get_one(RoundRow, (row.id, row.round)).manifest
-    files = [
-        {"name": file.name, "sha256": file.sha256, "size": len(staging.kept(settings, file.sha256)), "kind": file.kind}
-        for file in asks.files_of(session, row.id, row.round)
-    ]
-    if json.loads(listed)["files"] != files:
+    files = asks.files_of(session, row.id, row.round)
+    told = [{"name": file.name, "sha256": file.sha256, "size": file.size, "kind": file.kind} for file in files]
+    sizes = [len(staging.kept(settings, file.sha256)) for file in files]
+    if json.loads(listed)["files"] != told or sizes != [file.size for file in files]:
         raise Tampered(f"the files of export request {row.id} are not those of its manifest: call the operator")
     return sha256(listed.encode()).hexdigest()
 
@@ -168,7 +167,7 @@ def _statement(
     votes = [vote for vote in asks.votes_of(session, row) if vote.verdict == Verdict.APPROVE]
     return {
         "format": certificate.FORMAT,
-        **{key: listed[key] for key in ("request", "project", "requester", "round", "why", "files")},
+        **{key: listed[key] for key in ("request", "project", "requester", "round", "files")},
         "manifest_sha256": this.manifest_sha256,
         "approved": [{"approver": vote.approver, "at": audit.stamp(vote.at)} for vote in votes],
         "checks": json.loads(this.checks),

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -92,9 +93,15 @@ def check(records: Records, settings: Settings, request: int, *, now: datetime) 
 def _guarded(name: str, look: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
     try:
         return tuple(look())
-    except Exception:  # noqa: BLE001 -- whatever went wrong, the answer is no
-        _LOG.exception("a check did not run", check=name)
+    except Exception as error:  # noqa: BLE001 -- whatever went wrong, the answer is no
+        _LOG.error("a check did not run", check=name, **_fault(error))
         return (run.did_not_run(name),)
+
+
+def _fault(error: Exception) -> dict[str, str]:
+    """Return what went wrong and where in our code; not its message, which may quote what was in a file."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    return {"error": type(error).__name__, "at": " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))}
 
 
 def _waiting(records: Records, now: datetime) -> tuple[tuple[int, State, int], ...]:
@@ -108,7 +115,8 @@ def _waiting(records: Records, now: datetime) -> tuple[tuple[int, State, int], .
 
 def _check_apart(settings: Settings, request: int) -> None:
     """Check in a process that may hang, crash or eat its memory without hurting the worker."""
-    environment = {**os.environ, "TRE_HOME": str(settings.home)}
+    chosen = {f"TRE_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+    environment = {**os.environ, **chosen}
     try:
         words = [sys.executable, "-m", "airlock.worker", str(request)]
         subprocess.run(words, env=environment, timeout=LONGEST_CHECK, check=False)  # noqa: S603 -- our own
@@ -138,7 +146,7 @@ def _release(records: Records, settings: Settings, request: int, *, now: datetim
     except Refused as error:
         _trouble(records, settings, request, "export.wait", error, retry_at=now + RETRY_REFUSED, now=now)
     except Exception as error:  # noqa: BLE001 -- nothing left, and it is said
-        _LOG.exception("a release failed", request=request)
+        _LOG.error("a release failed", request=request, **_fault(error))
         wrong = Unavailable(f"the release failed ({type(error).__name__})")
         _trouble(records, settings, request, "export.wait", wrong, retry_at=now + RETRY_UNAVAILABLE, now=now)
 

@@ -64,7 +64,7 @@ def run(file: File, evidence: Evidence, limits: Thresholds, *, guard: Guard) -> 
     look = confined.look(file, limits)
     findings = list(look.findings)
     findings += [did_not_run(name) for name in of_kind(file.kind) if name in confined.CHECKS and name not in look.ran]
-    findings += guard("leaks", lambda: leaks.check(evidence.leaks(file.content)))
+    findings += guard("leaks", lambda: _leaks(file, evidence))
     if file.kind in TABLES:
         findings += guard("small_counts", lambda: _counts(look, evidence, limits))
         findings += guard("row_level", lambda: _rows(look, evidence, limits))
@@ -74,6 +74,13 @@ def run(file: File, evidence: Evidence, limits: Thresholds, *, guard: Guard) -> 
 def did_not_run(check: str) -> Finding:
     """Say that a check gave no answer, which means no."""
     return Finding(check, Severity.BLOCK, "file", "the check did not run: mend the file, or ask an admin to look")
+
+
+def _leaks(file: File, evidence: Evidence) -> Iterator[Finding]:
+    """Search the bytes, and the name: it leaves too."""
+    yield from leaks.check(evidence.leaks(file.content))
+    for leak in evidence.leaks(file.name.encode()):
+        yield Finding("leaks", Severity.BLOCK, "name of the file", f"{leak.detail}: rename the file")
 
 
 def _counts(look: Look, evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
