@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -18,7 +18,8 @@ from tre.records.db import Records
 from tre.settings import Settings
 
 Answer = TypeVar("Answer")
-# A hash takes 64 MiB and a tenth of a second: two at a time, so that a crowd at the door waits and the house stands.
+# A hash takes 64 MiB and a tenth of a second: two at a time, so that a crowd at the door waits,
+# and those who are in do not.
 _door = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sign-in")
 
 
@@ -47,23 +48,24 @@ class HouseAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has
         del handler
         name = self.normalize_username(data.get("username") or "")
         password, code = data.get("password") or "", data.get("otp") or ""
-        now = datetime.now(UTC)
-        may = await _off_loop(lambda: accounts.sign_in(self.records, self.settings, name, password, code, now=now))
+        records, settings, now = self.records, self.settings, datetime.now(UTC)
+        may = await _off_loop(lambda: accounts.sign_in(records, settings, name, password, code, now=now), through=_door)
         return {"name": name, "admin": False} if may else None
 
     async def refresh_user(self, user: Any, handler: RequestHandler | None = None, **_: object) -> bool:  # noqa: ANN401 -- the Hub's own class
         """Whether who is signed in may stay: a suspended person may not."""
         del handler
+        records = self.records
 
         def still() -> bool:
-            with self.records.read() as session:
+            with records.read() as session:
                 return accounts.active(session, user.name)
 
         return await _off_loop(still)
 
 
-async def _off_loop(ask: Callable[[], Answer]) -> Answer:
+async def _off_loop(ask: Callable[[], Answer], *, through: Executor | None = None) -> Answer:
     try:
-        return await asyncio.get_running_loop().run_in_executor(_door, ask)
+        return await asyncio.get_running_loop().run_in_executor(through, ask)
     except Unavailable as error:
         raise HTTPError(503, str(error), reason="Try again in a moment") from None
