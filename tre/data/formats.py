@@ -8,7 +8,7 @@ the header of a CSV is row 1.
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
@@ -190,13 +190,31 @@ def _once(names: tuple[str, ...], where: str) -> tuple[str, ...]:
 def _csv_batches(
     name: str, watched: Watched, names: tuple[str, ...], missing: tuple[str, ...]
 ) -> Iterator[pa.RecordBatch]:
-    def ragged(row: pyarrow.csv.InvalidRow) -> str:
-        raise Unreadable(f"{name}, row {row.number}: {row.actual_columns} values, not {row.expected_columns}")
+    ragged: list[str] = []
 
-    reader = pyarrow.csv.open_csv(
+    def note(row: pyarrow.csv.InvalidRow) -> str:
+        # An exception from here would be lost in the parser.
+        ragged.append(f"{name}, row {row.number}: {row.actual_columns} values, not {row.expected_columns}")
+        return "error"
+
+    try:
+        with _csv_reader(watched, names, missing, note) as reader:
+            yield from reader
+    except pa.ArrowInvalid:
+        if ragged:
+            raise Unreadable(ragged[0]) from None
+        raise
+    while watched.read(BLOCK):  # what stands after the last row is looked at too
+        pass
+
+
+def _csv_reader(
+    watched: Watched, names: tuple[str, ...], missing: tuple[str, ...], note: Callable[[pyarrow.csv.InvalidRow], str]
+) -> pyarrow.csv.CSVStreamingReader:
+    return pyarrow.csv.open_csv(
         pa.PythonFile(watched, "r"),
         pyarrow.csv.ReadOptions(block_size=BLOCK, use_threads=False),  # threads would lose the rows' numbers
-        pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=ragged),
+        pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
         pyarrow.csv.ConvertOptions(
             column_types={column: pa.string() for column in names},
             null_values=list(missing),
@@ -204,10 +222,6 @@ def _csv_batches(
             quoted_strings_can_be_null=True,
         ),
     )
-    with reader:
-        yield from reader
-    while watched.read(BLOCK):  # what stands after the last row is looked at too
-        pass
 
 
 # --- Parquet ---------------------------------------------------------------------------------------------------------
