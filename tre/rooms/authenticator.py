@@ -28,8 +28,7 @@ class HouseAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has
 
     request_otp = Bool(default_value=True)
     otp_prompt = Unicode("Code from your authenticator app")
-    allow_all = Bool(default_value=True)
-    any_allow_config = Bool(default_value=True)
+    allow_all = Bool(default_value=True).tag(config=True)
     auto_login = Bool(default_value=False)
 
     settings = Instance(Settings)

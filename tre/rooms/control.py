@@ -38,7 +38,7 @@ def _ask(settings: Settings, method: str, path: str, body: object = None) -> int
     return answer.status
 
 
-async def put(settings: Settings, person: str, project: str, *, uid: int, token: str, client_id: str) -> None:  # noqa: PLR0913
+async def put(settings: Settings, person: str, project: str, *, uid: int, token: str, client_id: str) -> None:
     """Open a room to its person's browser."""
     body = {"person": person, "project": project, "uid": uid, "token": token, "client_id": client_id}
     await asyncio.to_thread(_ask, settings, "PUT", f"/rooms/{person}/{project}", body)
@@ -51,7 +51,12 @@ async def known(settings: Settings, person: str, project: str) -> bool:
 
 async def drop(settings: Settings, person: str, project: str) -> None:
     """Close a room to every browser."""
-    await asyncio.to_thread(_ask, settings, "DELETE", f"/rooms/{person}/{project}")
+    await asyncio.to_thread(drop_now, settings, person, project)
+
+
+def drop_now(settings: Settings, person: str, project: str) -> None:
+    """Close a room to every browser, and wait for it."""
+    _ask(settings, "DELETE", f"/rooms/{person}/{project}")
 
 
 def alive(settings: Settings) -> bool:

@@ -6,8 +6,8 @@ follows a link below them: it opens each folder by its own descriptor and makes 
 
 import os
 import shutil
-from contextlib import contextmanager, suppress
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tre.errors import Tampered

@@ -62,7 +62,7 @@ def roles(records: Records, person: str) -> frozenset[str]:
         return frozenset(str(role) for role in accounts.roles_of(session, person))
 
 
-def _door(  # noqa: PLR0913 -- one row of a page
+def _door(
     session: Session, settings: Settings, row: ProjectRow, person: str, *, now: datetime, running: Sequence[str]
 ) -> Door:
     is_open = row.name in running
@@ -82,7 +82,7 @@ def _door(  # noqa: PLR0913 -- one row of a page
     )
 
 
-def _as_door(  # noqa: PLR0913 -- as above
+def _as_door(
     settings: Settings,
     row: ProjectRow,
     person: str,

@@ -63,6 +63,7 @@ def _network(c: Any, settings: Settings) -> None:  # noqa: ANN401
 def _people(c: Any, settings: Settings) -> None:  # noqa: ANN401
     del settings
     c.JupyterHub.authenticator_class = HouseAuthenticator
+    c.Authenticator.allow_all = True  # whom the house has an account for; there is no sign-up
     c.Authenticator.auth_refresh_age = 60
     c.Authenticator.refresh_pre_spawn = True
     c.JupyterHub.load_roles = [

@@ -84,7 +84,7 @@ class Room:
 
 
 def subject(project: str, person: str) -> str:
-    """What the audit calls the room of a person in a project."""
+    """Name the room of a person in a project, for the audit."""
     return f"room/{project}/{person}"
 
 

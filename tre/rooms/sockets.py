@@ -38,13 +38,17 @@ def _connected(address: str, name: str, uid: int, seconds: float) -> socket.sock
     try:
         door.settimeout(seconds)
         door.connect(address)
-        if peer_uid(door) != uid:
-            raise NotADoor(f"{name} is served by another user")
+        _check_peer(door, name, uid)
         door.setblocking(False)
     except BaseException:
         door.close()
         raise
     return door
+
+
+def _check_peer(door: socket.socket, name: str, uid: int) -> None:
+    if peer_uid(door) != uid:
+        raise NotADoor(f"{name} is served by another user")
 
 
 @contextmanager
@@ -73,7 +77,7 @@ def listen(folder: Path, name: str, *, uid: int, mode: int = 0o600) -> socket.so
         finally:
             os.umask(before)
         os.chown(name, uid, uid, dir_fd=parent, follow_symlinks=False)
-        os.chmod(f"/proc/self/fd/{parent}/{name}", mode)
+        Path(f"/proc/self/fd/{parent}/{name}").chmod(mode)
         door.listen(BACKLOG)
     except BaseException:
         door.close()

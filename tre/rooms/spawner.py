@@ -107,7 +107,7 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
             try:
                 await step()
             except (TREError, DockerException, requests.RequestException) as error:
-                self.log.error("%s: leftover of a failed start: %s", self._log_name, error)
+                self.log.error("%s: leftover of a failed start: %s", self._log_name, error)  # noqa: TRY400 -- one line says it
 
     async def _remove(self) -> None:
         if await self.get_object():
@@ -172,7 +172,7 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
             await self._drop()
             await self._record_close("it ended by itself")
         except TREError as error:
-            self.log.error("%s: %s", self._log_name, error)
+            self.log.error("%s: %s", self._log_name, error)  # noqa: TRY400 -- one line says it
 
     async def _drop(self) -> None:
         try:

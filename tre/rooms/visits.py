@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from tre.governance import access, projects
@@ -77,5 +77,5 @@ def lapsed(records: Records, row: RoomRow, *, because: str, rules: Iterable[str]
         audit.append(session, "session.lapse", actor="sentinel", subject=about, at=now, why=because, rules=list(rules))
 
 
-def _open():  # noqa: ANN202 -- SQLAlchemy's own long name
+def _open() -> Select[RoomRow]:
     return select(RoomRow).where(RoomRow.closed_at.is_(None))

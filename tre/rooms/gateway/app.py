@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from jupyterhub import __version__ as hub_version
 from tre.errors import Refused, TREError
 from tre.rooms.gateway import filter as paths
 from tre.rooms.gateway import me, static
-from tre.rooms.gateway.books import Books, utc
+from tre.rooms.gateway.books import Books, News, utc
 from tre.rooms.gateway.channel import channel
 from tre.rooms.gateway.filter import Denied, Kind
 from tre.rooms.gateway.forward import forward, probe
@@ -25,10 +26,11 @@ from tre.rooms.gateway.open_room import OpenRoom
 from tre.rooms.gateway.registry import Registration, Registry
 from tre.settings import Settings
 
-SAVE_SECONDS = 3
+SAVE_SECONDS = 5
 ACTIVITY_SECONDS = 60
 ASK_ACCOUNT_SECONDS = 5
 LARGEST_UPLOAD = 32 * 1024 * 1024
+log = logging.getLogger("gateway")
 READS = frozenset({"GET", "HEAD"})
 _OWN_SITE = frozenset({"same-origin", "none"})
 
@@ -44,7 +46,7 @@ class Gateway:
         self._seal = sealer(settings)
         self._registry = Registry(settings.sockets)
         self._rooms: dict[Key, OpenRoom] = {}
-        self._meter = Meter()
+        self._meter = Meter(utc)
         self._saving = asyncio.Lock()
         self._refusals: Counter[tuple[Key, str]] = Counter()
         self._suspended: dict[str, tuple[float, bool]] = {}
@@ -146,13 +148,13 @@ class Gateway:
         if below in self._files and request.method in READS:
             return static.answer(self._files[below], room.guards)
         # 4. Is anything left for this hour and day?
-        self._meter.check(room.key, now=utc())
+        self._meter.check(room.key)
         # 5. Is there a room?
         if passage.kind in {Kind.KERNEL, Kind.EVENTS}:
-            return await channel(request, room, passage, self._meter, utc, lambda: self._may(room, token))
+            return await channel(request, room, passage, self._meter, lambda: self._may(room, token))
         if request.method not in READS or _navigates(request):
-            room.active_at = utc()
-        return await forward(request, room, passage, self._meter, utc)
+            room.touch()
+        return await forward(request, room, passage, self._meter)
 
     def _stranger(self, request: web.Request, room: OpenRoom) -> web.Response:
         if request.method != "GET" or not _navigates(request):
@@ -180,26 +182,17 @@ class Gateway:
     async def save(self) -> None:
         """Write counts, cuts and refusals to the records; what cannot be written now is kept for the next time."""
         async with self._saving:
-            taken = self._meter.take_unsaved()
+            news = News(sizes=self._meter.take_unsaved(), cuts=self._meter.take_cuts(), refusals=dict(self._refusals))
+            self._refusals.clear()
             try:
-                await asyncio.to_thread(self._books.keep, taken)
-            except TREError:
-                self._meter.failed(taken, now=utc())
-                return
-            self._meter.saved()
-            await self._record()
-
-    async def _record(self) -> None:
-        cuts, self._meter.fresh_cuts = self._meter.fresh_cuts, []
-        refusals, self._refusals = self._refusals, Counter()
-        try:
-            while cuts:
-                await asyncio.to_thread(self._books.cut, *cuts[0])
-                cuts.pop(0)
-            await asyncio.to_thread(self._books.refused, refusals)
-        except TREError:
-            self._meter.fresh_cuts[:0] = cuts
-            self._refusals += refusals
+                if news:
+                    await asyncio.to_thread(self._books.keep, news)
+            except TREError as error:
+                log.warning("%s", error)
+                self._meter.failed(news.sizes, news.cuts)
+                self._refusals.update(news.refusals)
+            else:
+                self._meter.saved()
 
     async def _know(self, key: Key) -> None:
         async with self._saving:

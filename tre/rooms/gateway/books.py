@@ -2,7 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from sqlalchemy import select
 
 from tre.records import audit
 from tre.records.db import Records
@@ -10,9 +13,21 @@ from tre.records.tables import PersonRow, RoomRow
 from tre.rooms.gateway.meter import Key, Limits, add, hours_of, limits_of
 from tre.rooms.room import subject
 from tre.settings import Settings
-from sqlalchemy import select
 
 ACTOR = "gateway"
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """What happened at the gateway since it was last written down."""
+
+    sizes: Mapping[tuple[Key, datetime], int] = field(default_factory=dict)
+    cuts: tuple[tuple[Key, str, Mapping[str, int]], ...] = ()
+    refusals: Mapping[tuple[Key, str], int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to write."""
+        return bool(self.sizes or self.cuts or self.refusals)
 
 
 class Books:
@@ -34,24 +49,19 @@ class Books:
         with self._records.read() as session:
             return limits_of(session, self._settings, key.project), hours_of(session, key, now=now)
 
-    def keep(self, sizes: Mapping[tuple[Key, datetime], int]) -> None:
-        """Add counts to their hours."""
-        if sizes:
-            with self._records.act(ACTOR, "meter.count", "meter") as session:
-                add(session, sizes.items())
-
-    def cut(self, key: Key, cause: str, facts: Mapping[str, int]) -> None:
-        """Record that a person's view of a project ended for now."""
-        about = subject(key.project, key.person)
-        with self._records.act(ACTOR, "meter.cut", about) as session:
-            audit.append(session, "meter.cut", actor=ACTOR, subject=about, why=cause, spent=dict(facts))
-
-    def refused(self, refusals: Counter[tuple[Key, str]]) -> None:
-        """Record what rooms' browsers were refused since the last time, one entry a reason, with its count."""
-        if not refusals:
-            return
-        with self._records.act(ACTOR, "room.refuse", "gateway") as session:
-            for (key, why), times in refusals.items():
+    def keep(self, news: News) -> None:
+        """Write down what was counted, cut and refused since the last time, each with its entry."""
+        with self._records.act(ACTOR, "meter.count", "meter") as session:
+            if news.sizes:
+                add(session, news.sizes.items())
+                counted: Counter[str] = Counter()
+                for (key, _hour), size in news.sizes.items():
+                    counted[f"{key.project}/{key.person}"] += size
+                audit.append(session, "meter.count", actor=ACTOR, subject="meter", bytes=dict(counted))
+            for key, why, spent in news.cuts:
+                about = subject(key.project, key.person)
+                audit.append(session, "meter.cut", actor=ACTOR, subject=about, why=why, spent=dict(spent))
+            for (key, why), times in news.refusals.items():
                 about = subject(key.project, key.person)
                 audit.append(session, "room.refuse", actor=key.person, subject=about, why=why, times=times)
 

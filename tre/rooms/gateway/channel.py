@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
 import aiohttp
 from aiohttp import WSMsgType, web
@@ -24,12 +23,11 @@ GONE = 1001
 End = tuple[int, str]
 
 
-async def channel(  # noqa: PLR0913 -- two ends, who counts, who watches
+async def channel(
     request: web.Request,
     room: OpenRoom,
     passage: Passage,
     meter: Meter,
-    clock: Callable[[], datetime],
     may_stay: Callable[[], Awaitable[bool]],
 ) -> web.StreamResponse:
     """Join a browser and a room until one leaves, the limit is spent, or the person may not stay."""
@@ -51,9 +49,7 @@ async def channel(  # noqa: PLR0913 -- two ends, who counts, who watches
         await outer.prepare(request)
         room.channels.add(outer)
         try:
-            code, why = await _first(
-                _out(inner, outer, room, meter, clock), _in(outer, inner, room, clock), _watch(may_stay)
-            )
+            code, why = await _first(_out(inner, outer, room, meter), _in(outer, inner, room), _watch(may_stay))
             await end(outer, code, why)
         finally:
             room.channels.discard(outer)
@@ -77,16 +73,15 @@ async def _out(
     outer: web.WebSocketResponse,
     room: OpenRoom,
     meter: Meter,
-    clock: Callable[[], datetime],
 ) -> End:
     """From the room to the browser: counted before it is sent."""
     try:
         async for message in inner:
             if message.type is WSMsgType.BINARY:
-                meter.spend(room.key, len(message.data), now=clock(), label=frames.label(message.data))
+                meter.spend(room.key, len(message.data), label=frames.label(message.data))
                 await outer.send_bytes(message.data)
             elif message.type is WSMsgType.TEXT:
-                meter.spend(room.key, len(message.data.encode()), now=clock(), label="events")
+                meter.spend(room.key, len(message.data.encode()), label="events")
                 await outer.send_str(message.data)
     except Cut as cut:
         return SPENT, str(cut)
@@ -101,12 +96,11 @@ async def _in(
     outer: web.WebSocketResponse,
     inner: aiohttp.ClientWebSocketResponse,
     room: OpenRoom,
-    clock: Callable[[], datetime],
 ) -> End:
     """From the browser to the room: what a person does there is their activity."""
     try:
         async for message in outer:
-            room.active_at = clock()
+            room.touch()
             if message.type is WSMsgType.BINARY:
                 await inner.send_bytes(message.data)
             elif message.type is WSMsgType.TEXT:

@@ -6,9 +6,9 @@ from aiohttp import web
 
 from tre.errors import TREError
 from tre.rooms import sockets
+from tre.rooms.control import NAME
 from tre.rooms.gateway.app import Gateway
 from tre.rooms.gateway.registry import read
-from tre.rooms.control import NAME
 from tre.settings import Settings
 
 

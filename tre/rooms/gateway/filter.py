@@ -14,6 +14,7 @@ import orjson
 
 SAFE = "/~!$&'()*+,;=:@-._"
 LONGEST = 4096
+CONTROL = frozenset(map(chr, (*range(0x20), 0x7F)))
 UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 NAME = r"[A-Za-z0-9_.@:-]{1,120}"
 RELEASES = "files leave only as a release: ask for one with tre.notebook.request_export"
@@ -128,7 +129,7 @@ def _text(raw: str) -> str:
 
 
 def _odd(text: str) -> bool:
-    return any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in text)
+    return any(sign in CONTROL for sign in text)
 
 
 def judge(method: str, target: str, prefix: str) -> Passage:

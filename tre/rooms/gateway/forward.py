@@ -1,8 +1,5 @@
 """A request goes to the room without its sender's name, and the answer comes back counted."""
 
-from collections.abc import Callable
-from datetime import datetime
-
 import aiohttp
 from aiohttp import web
 from yarl import URL
@@ -27,9 +24,7 @@ async def probe(room: OpenRoom) -> bool:
         return False
 
 
-async def forward(
-    request: web.Request, room: OpenRoom, passage: Passage, meter: Meter, clock: Callable[[], datetime]
-) -> web.StreamResponse:
+async def forward(request: web.Request, room: OpenRoom, passage: Passage, meter: Meter) -> web.StreamResponse:
     """Pass one request on, and its answer back."""
     body = await request.read()
     if passage.kind is Kind.CONTENTS and request.method != "GET":
@@ -45,19 +40,18 @@ async def forward(
         if kept is None:
             raise Denied("the room tried to send the browser elsewhere")
         out = web.StreamResponse(status=answer.status, headers={**kept, **room.guards})
-        meter.spend(room.key, sum(len(name) + len(value) for name, value in kept.items()), now=clock())
+        meter.spend(room.key, sum(len(name) + len(value) for name, value in kept.items()))
         if passage.kind is Kind.CONTENTS and request.method == "GET":
-            return await _whole(request, answer, out, room, meter, clock)
-        return await _stream(request, answer, out, room, meter, clock)
+            return await _whole(request, answer, out, room, meter)
+        return await _stream(request, answer, out, room, meter)
 
 
-async def _whole(  # noqa: PLR0913 -- the two ends of a request, and who counts
+async def _whole(
     request: web.Request,
     answer: aiohttp.ClientResponse,
     out: web.StreamResponse,
     room: OpenRoom,
     meter: Meter,
-    clock: Callable[[], datetime],
 ) -> web.StreamResponse:
     """Look at a file before it is shown: not too long, and not in base64."""
     body = b""
@@ -66,23 +60,22 @@ async def _whole(  # noqa: PLR0913 -- the two ends of a request, and who counts
         if len(body) > LARGEST_CONTENTS:
             raise Denied(f"files above {LARGEST_CONTENTS:,} bytes are not shown in the browser; read them in a cell")
     check_contents(body)
-    meter.spend(room.key, len(body), now=clock(), label="contents")
+    meter.spend(room.key, len(body), label="contents")
     await out.prepare(request)
     await out.write(body)
     return out
 
 
-async def _stream(  # noqa: PLR0913 -- as above
+async def _stream(
     request: web.Request,
     answer: aiohttp.ClientResponse,
     out: web.StreamResponse,
     room: OpenRoom,
     meter: Meter,
-    clock: Callable[[], datetime],
 ) -> web.StreamResponse:
     try:
         async for chunk in answer.content.iter_chunked(CHUNK):
-            meter.spend(room.key, len(chunk), now=clock())
+            meter.spend(room.key, len(chunk))
             if not out.prepared:
                 await out.prepare(request)
             await out.write(chunk)

@@ -5,7 +5,7 @@ cannot be added for a minute, nothing passes: what is not counted does not leave
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -66,12 +66,12 @@ class Count:
 class Meter:
     """The counters of all rooms, in one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         """Begin with nothing known; `know` brings what the records hold."""
+        self._clock = clock
         self._counts: dict[Key, Count] = {}
         self._failing_since: datetime | None = None
-        self.fresh_cuts: list[tuple[Key, str, dict[str, int]]] = []
-        """Cuts that nobody has recorded yet: whose, why, and what it was spent on."""
+        self._cuts: list[tuple[Key, str, Mapping[str, int]]] = []
 
     def know(self, key: Key, limits: Limits, hours: Mapping[datetime, int]) -> None:
         """Take limits and stored hours; keep what was counted since."""
@@ -84,37 +84,31 @@ class Meter:
         return tuple(self._counts)
 
     def of(self, key: Key) -> Count:
-        """Counts of one person in one project."""
+        """Return the counts of one person in one project."""
         return self._counts[key]
 
-    def spend(self, key: Key, size: int, *, now: datetime, label: str = "http") -> None:
+    def spend(self, key: Key, size: int, *, label: str = "http") -> None:
         """Count bytes that are about to leave; refuse them if they pass the limit."""
-        self.check(key, now=now, more=size, label=label)
+        self.check(key, more=size, label=label)
+        now = self._clock()
         count = self._counts[key]
         count.hours[hour_of(now)] += size
         count.unsaved[hour_of(now)] += size
         if label in count.labels or len(count.labels) < LABELS:
             count.labels[label] += size
 
-    def check(self, key: Key, *, now: datetime, more: int = 0, label: str = "") -> None:
+    def check(self, key: Key, *, more: int = 0, label: str = "http") -> None:
         """Refuse if `more` bytes would pass a limit, or if counts cannot be kept."""
-        count = self._counts.get(key)
+        now, count = self._clock(), self._counts.get(key)
         if count is None:
             raise Cut("this room's bytes are not counted yet; try again in a moment")
         if self._failing_since is not None and now - self._failing_since > timedelta(seconds=UNSAVED_SECONDS):
             raise Cut("the records do not answer, so nothing can be counted; try again later")
         if cause := _over(count, now, more):
-            self._note(key, count, cause, now, label, more)
+            if count.cut_hour != hour_of(now):  # recorded once an hour, not for each request that meets it
+                count.cut_hour = hour_of(now)
+                self._cuts.append((key, cause, _spent(count, now) | {f"wanted {label}": more}))
             raise Cut(cause)
-
-    def _note(self, key: Key, count: Count, cause: str, now: datetime, label: str, more: int) -> None:  # noqa: PLR0913
-        """Have a cut recorded once an hour, not for each request that meets it."""
-        if count.cut_hour == hour_of(now):
-            return
-        count.cut_hour = hour_of(now)
-        spent = dict(count.labels.most_common(5))
-        facts = {"hour_bytes": count.hour(now), "day_bytes": count.day(now), f"wanted_{label or 'http'}": more, **spent}
-        self.fresh_cuts.append((key, cause, facts))
 
     # --- keeping ---------------------------------------------------------------------------------------------------
     def take_unsaved(self) -> dict[tuple[Key, datetime], int]:
@@ -124,29 +118,40 @@ class Meter:
             count.unsaved.clear()
         return taken
 
+    def take_cuts(self) -> tuple[tuple[Key, str, Mapping[str, int]], ...]:
+        """Return the cuts that nobody has recorded yet, and forget them: whose, why, and what it was spent on."""
+        taken, self._cuts = tuple(self._cuts), []
+        return taken
+
     def saved(self) -> None:
         """Note that the records took the counts."""
         self._failing_since = None
 
-    def failed(self, taken: Mapping[tuple[Key, datetime], int], *, now: datetime) -> None:
+    def failed(
+        self, taken: Mapping[tuple[Key, datetime], int], cuts: Iterable[tuple[Key, str, Mapping[str, int]]]
+    ) -> None:
         """Take back what could not be kept."""
+        self._cuts[:0] = cuts
         for (key, hour), size in taken.items():
             self._counts[key].unsaved[hour] += size
-        self._failing_since = self._failing_since or now
+        self._failing_since = self._failing_since or self._clock()
+
+
+def _spent(count: Count, now: datetime) -> dict[str, int]:
+    return {"hour": count.hour(now), "day": count.day(now), **dict(count.labels.most_common(5))}
 
 
 def _over(count: Count, now: datetime, more: int) -> str:
     """Say which limit `more` bytes would pass, or nothing. At the limit, even an empty answer stops."""
-    more = max(more, 1)
+    more, again = max(more, 1), hour_of(now) + timedelta(hours=1)
     if count.day(now) + more > count.limits.day:
-        return f"today's {count.limits.day:,} bytes of this project are spent; the room shows again after midnight UTC"
+        return f"today's {count.limits.day:,} bytes of this project are spent: the room shows again after midnight UTC"
     if count.hour(now) + more > count.limits.hour:
-        again = hour_of(now) + timedelta(hours=1)
-        return f"this hour's {count.limits.hour:,} bytes of this project are spent; the room shows again at {again:%H:%M} UTC"
+        return f"this hour's {count.limits.hour:,} bytes of this project are spent: wait until {again:%H:%M} UTC"
     return ""
 
 
-# --- the records --------------------------------------------------------------------------------------------------------
+# --- the records ----------------------------------------------------------------------------------------------------
 def limits_of(session: Session, settings: Settings, project: str) -> Limits:
     """Limits of a project: its own, or the house's."""
     row = session.get(ProjectRow, project)
@@ -155,7 +160,7 @@ def limits_of(session: Session, settings: Settings, project: str) -> Limits:
 
 
 def hours_of(session: Session, key: Key, *, now: datetime) -> dict[datetime, int]:
-    """Stored hours of one day."""
+    """Return the stored hours of one day."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     rows = session.scalars(
         select(MeterRow).where(
@@ -166,7 +171,7 @@ def hours_of(session: Session, key: Key, *, now: datetime) -> dict[datetime, int
 
 
 def add(session: Session, sizes: Iterable[tuple[tuple[Key, datetime], int]]) -> None:
-    """Add bytes to their hours. A counter's step is no act of a person, so it has no entry of its own in the log."""
+    """Add bytes to their hours."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     for (key, hour), size in sizes:
         row = dialect.insert(MeterRow).values(person=key.person, project=key.project, hour=hour, bytes=size)

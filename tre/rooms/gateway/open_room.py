@@ -1,8 +1,7 @@
 """One open room, as the gateway holds it: its sign-in, its socket, the browsers that are connected now."""
 
 import asyncio
-from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import aiohttp
 from aiohttp import web
@@ -30,13 +29,17 @@ class OpenRoom:
         self.origin = origin(settings, given.person)
         self.host = self.origin.partition("://")[2]
         self.login = Login(settings, given, seal)
-        self.guards: Mapping[str, str] = headers.guards(self.origin, self.prefix)
+        self.guards = headers.guards(self.origin, self.prefix)
         self.channels: set[web.WebSocketResponse] = set()
         self.active_at: datetime | None = None
         self._settings = settings
         self._folder = settings.room_sockets(given.project, given.person)
         self._session: aiohttp.ClientSession | None = None
         self._listener: Listener | None = None
+
+    def touch(self) -> None:
+        """Note that a person did something."""
+        self.active_at = datetime.now(UTC)
 
     async def open(self, me: Me) -> None:
         """Serve the room's socket to us, and be ready to call on its own."""
