@@ -75,7 +75,9 @@ class Gate:
         number = request.cookies.get(login.cookie_name(house.settings))
         if not number:
             return None
-        found = await run_in_threadpool(login.visitor, house.records, house.settings, number, now=house.clock())
+        found = await run_in_threadpool(
+            login.visitor, house.records, house.settings, number, seen=house.seen, now=house.clock()
+        )
         if found is None:
             return None
         name = await login.name_for(house.hub, found.token, fresh=request.method not in SAFE)

@@ -7,6 +7,7 @@ at log-out, when the Hub ends its token, and when the person is suspended.
 
 import secrets
 from base64 import b64decode, b64encode
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from jupyterhub.services.auth import HubOAuth
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 from tornado.web import HTTPError
 
@@ -36,7 +37,6 @@ SCOPES = frozenset({f"access:services!service={SERVICE}"})
 LONGEST = timedelta(hours=8)
 IDLE = timedelta(minutes=30)
 CACHE_SECONDS = 10
-_TOUCH = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def hub_oauth(settings: Settings) -> HubOAuth:
         oauth_client_id=f"service-{SERVICE}",
         oauth_redirect_uri=settings.airlock_origin + CALLBACK,
         oauth_authorization_url=f"{settings.hub_origin}/hub/api/oauth2/authorize",
-        access_scopes=SCOPES,
+        access_scopes=set(SCOPES),
         cache_max_age=CACHE_SECONDS,
     )
 
@@ -102,18 +102,24 @@ def open_session(records: Records, settings: Settings, person: str, token: str, 
                 person=person,
                 hub_token=_seal(settings, number, token),
                 created_at=now,
-                seen_at=now,
             )
         )
         audit.append(session, "session.sign_in", actor=person, subject=f"person/{person}", at=now, where=SERVICE)
     return number
 
 
-def visitor(records: Records, settings: Settings, number: str, *, now: datetime) -> Visitor | None:
-    """Return who holds this cookie, or None if its session is over."""
+def visitor(
+    records: Records, settings: Settings, number: str, *, seen: MutableMapping[str, datetime], now: datetime
+) -> Visitor | None:
+    """Return who holds this cookie, or None if its session is over.
+
+    `seen` is this process's memory of when each session was last used: a look changes nothing in the records. After
+    a restart a session that is older than the idle time goes through the Hub once more.
+    """
     with records.read() as session:
         row = session.get(WebSessionRow, _id(number))
-        if row is None or _over(row, now):
+        if row is None or _over(row.created_at, seen.get(row.id_sha256, row.created_at), now):
+            seen.pop(_id(number), None)
             return None
         if not accounts.active(session, row.person):
             return None
@@ -122,8 +128,7 @@ def visitor(records: Records, settings: Settings, number: str, *, now: datetime)
         token = _unseal(settings, number, row.hub_token)
     except InvalidTag:  # the secret was changed: every session is over
         return None
-    if now - row.seen_at >= _TOUCH:
-        _touch(records, row, now)
+    seen[row.id_sha256] = now
     return Visitor(row.person, roles, token)
 
 
@@ -145,19 +150,12 @@ def cookie_name(settings: Settings) -> str:
     return "__Host-airlock" if settings.scheme == "https" else "airlock"
 
 
-def _over(row: WebSessionRow, now: datetime) -> bool:
-    return now - row.created_at >= LONGEST or now - row.seen_at >= IDLE or now < row.created_at
-
-
-def _touch(records: Records, row: WebSessionRow, now: datetime) -> None:
-    """Keep the session from idling out. A look is no change of state, so it has no entry."""
-    with records.act(row.person, "session.seen", f"person/{row.person}") as session:
-        session.execute(update(WebSessionRow).where(WebSessionRow.id_sha256 == row.id_sha256).values(seen_at=now))
+def _over(opened: datetime, used: datetime, now: datetime) -> bool:
+    return now - opened >= LONGEST or now - used >= IDLE or now < opened
 
 
 def _forget_old(session: Session, now: datetime) -> None:
-    ended = (WebSessionRow.created_at <= now - LONGEST) | (WebSessionRow.seen_at <= now - IDLE)
-    session.execute(delete(WebSessionRow).where(ended))
+    session.execute(delete(WebSessionRow).where(WebSessionRow.created_at <= now - LONGEST))
 
 
 def _id(number: str) -> str:

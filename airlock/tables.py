@@ -153,4 +153,3 @@ class WebSessionRow(Base):
     hub_token: Mapped[str] = mapped_column(Text)
     """Hub token of this session, with which every decision asks the Hub again."""
     created_at: Mapped[datetime]
-    seen_at: Mapped[datetime]

@@ -1,5 +1,6 @@
 """What every page stands on: the house behind it, its template, and how a fault is told to a person or a program."""
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,6 +51,8 @@ class House:
     records: Records
     hub: HubOAuth
     clock: Callable[[], datetime]
+    seen: dict[str, datetime] = dataclasses.field(default_factory=dict)
+    """When each session was last used."""
 
 
 def house(request: Request) -> House:
