@@ -34,7 +34,7 @@ CHECKS = (
         "picture", frozenset({"png"}), "A picture is pixels: no text, nothing after its end, nothing behind its rows."
     ),
     Check("notebook", frozenset({"ipynb"}), "A notebook has no outputs, attachments or metadata."),
-    Check("leaks", ALL, "No pseudonym of any project and no identifier of the source, in any wrapping."),
+    Check("leaks", ALL, "No pseudonym of any project and no identifier of the source, also in base64, hex, gzip or UTF-16."),
     Check("small_counts", TABLES, "No count below the threshold; counts are of persons, made again from the data."),
     Check("row_level", TABLES, "Rows are not people: they do not single out persons of the project's data."),
 )

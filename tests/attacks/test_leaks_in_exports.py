@@ -41,7 +41,7 @@ def csv(cell: str) -> bytes:
         lambda p: base64.b64encode(gzip.compress(p.encode())).decode(),
         lambda p: base64.b64encode(p.encode("utf-16")).decode(),
         lambda p: p.removeprefix("tre1_"),
-        lambda p: "-".join(p),
+        "-".join,
     ],
     ids=["plain", "lower", "base64", "hex", "gzip+base64", "utf16+base64", "no prefix", "dashes"],
 )
@@ -68,10 +68,21 @@ def test_a_pseudonym_in_a_files_name(home):  # noqa: F811
 
 def notebook(**cell) -> dict:
     return {
-        "cells": [{"cell_type": "code", "id": "a", "metadata": {}, "source": "1", "outputs": [], "execution_count": None}
-                  | cell],
-        "metadata": {}, "nbformat": 4, "nbformat_minor": 5,
-    }  # fmt: skip
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": "a",
+                "metadata": {},
+                "source": "1",
+                "outputs": [],
+                "execution_count": None,
+                **cell,
+            }
+        ],
+        "metadata": {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
 def test_a_notebook_of_code_alone_passes(home):  # noqa: F811
