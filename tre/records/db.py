@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError  # noqa: A004 -- the pool's
 from sqlalchemy.orm import Session, sessionmaker
 
 from tre.errors import Refused, Tampered, TREError, Unavailable, Unreadable
@@ -161,6 +161,8 @@ def answering() -> Iterator[None]:
     """Say in one line that the database does not answer."""
     try:
         yield
+    except TimeoutError as error:
+        raise Unavailable("the records are too busy (no connection came free); nothing was changed") from error
     except DBAPIError as error:
         known = _known(error)
         if known is None:

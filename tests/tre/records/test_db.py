@@ -1,7 +1,7 @@
 """An act is whole or it is nothing, and it has its entry."""
 
 import sqlite3
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import orjson
 import pytest
@@ -149,6 +149,13 @@ def test_a_second_act_waits_and_then_says_so(metered, settings, monkeypatch):
         with pytest.raises(Unavailable, match="nothing was changed"), other.act("bob", "meter.look", "project/sunrise"):
             pass
     other.close()
+
+
+def test_more_readers_than_connections_are_told_so(metered, monkeypatch):
+    monkeypatch.setattr(metered.engine.pool, "_timeout", 0.05)
+    with ExitStack() as stack, pytest.raises(Unavailable, match="too busy"):  # noqa: PT012 -- some of them open
+        for _ in range(40):
+            stack.enter_context(metered.read())
 
 
 def test_reading_goes_on_while_an_act_is_open(metered, now):
