@@ -110,6 +110,8 @@ class Evidence:
             text = run.group().decode("ascii")
             if layer.data[max(0, run.start() - 5) : run.start()].lower() == b"tre1_" and len(text) == _LENGTH:
                 continue  # already told with its prefix
+            if text.isalpha():
+                continue
             for start in range(len(text) - _LENGTH + 1):
                 window = text[start : start + _LENGTH]
                 if window.isalpha():

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 DEPTH = 3
-MOST = 256 * 1024 * 1024
-STREAM = 64 * 1024 * 1024
+MOST = 64 * 1024 * 1024
+STREAM = 32 * 1024 * 1024
 
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _SPACE = re.compile(rb"\s+")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{24,}={0,2}")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :]?){20,}")
 _GZIP = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x9c\xda]")
 _BACKSLASH = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")

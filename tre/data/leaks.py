@@ -113,7 +113,9 @@ def _anybody(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def _inside(con: duckdb.DuckDBPyConnection) -> int:
-    lengths = con.execute("SELECT DISTINCT n FROM needle WHERE n >= ? ORDER BY n", [INSIDE]).fetchall()
+    longest = _one(con, "SELECT max(length(form)) FROM cell")
+    wanted = "SELECT DISTINCT n FROM needle WHERE n >= ? AND n < ? ORDER BY n"
+    lengths = con.execute(wanted, [INSIDE, longest]).fetchall()
     pieces = (
         "SELECT sum(cells) FROM (SELECT DISTINCT c.form, c.value, c.cells FROM cell AS c,"
         " range(1, length(c.form) - {n} + 2) AS r(i)"

@@ -1,0 +1,76 @@
+"""Ten million rows of half a million persons: what it costs to give them pseudonyms."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from tre.data import silo
+
+pytestmark = pytest.mark.bench
+
+ROWS, PERSONS = 10_000_000, 500_000
+SECONDS, MEGABYTES = 3.0, 1500
+
+# A process of its own, so that its memory is its own.
+PROGRAM = f"""
+import resource, time
+from tre.data import engine
+from tre.data.deid import pseudonyms
+
+with engine.connection() as con:
+    con.execute("CREATE TABLE source AS SELECT printf('%010d', 4000000000 + (i * 7919) % {PERSONS}) AS id "
+                "FROM range({ROWS}) AS r(i)")
+    began = time.perf_counter()
+    con.execute("CREATE TABLE hashed AS SELECT sha256(id) AS h FROM source")
+    floor = time.perf_counter() - began
+    con.execute("DROP TABLE hashed")
+    began = time.perf_counter()
+    subjects = engine.table(con, "SELECT DISTINCT id FROM source")["id"]
+    con.register("crosswalk", pseudonyms.crosswalk(subjects, b"k" * 32))
+    con.execute("CREATE TABLE named AS SELECT w.pseudonym FROM source t JOIN crosswalk w ON t.id = w.subject")
+    seconds = time.perf_counter() - began
+    rows, persons = con.execute("SELECT count(*), count(DISTINCT pseudonym) FROM named").fetchone()
+assert (rows, persons) == ({ROWS}, {PERSONS})
+print(seconds, floor, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def test_ten_million_rows_have_their_pseudonyms_in_time():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=120)
+    seconds, floor, megabytes = map(float, done.stdout.split())
+    print(
+        f"\npseudonyms: {ROWS:,} rows, {PERSONS:,} persons: {seconds:.2f} s, {megabytes:.0f} MB, "
+        f"{seconds / floor:.2f} x an unkeyed sha256 of every row ({floor:.2f} s)"
+    )
+    assert seconds <= SECONDS
+    assert megabytes <= MEGABYTES
+
+
+def test_the_silo_seals_nearly_as_fast_as_the_cipher(tmp_path):
+    """Beside AES-256-GCM on the same megabytes, with nothing written: the rest is hash, disk and copying."""
+    content = bytes(range(256)) * 4096  # one chunk
+    chunks = 64
+    cipher = AESGCM(b"k" * 32)
+    began = time.perf_counter()
+    for at in range(chunks):
+        cipher.encrypt(at.to_bytes(12), content, None)
+    raw = time.perf_counter() - began
+    writer = silo.SealedWriter(tmp_path / "x", b"k" * 32, b"place")
+    began = time.perf_counter()
+    for _ in range(chunks):
+        writer.write(content)
+    writer.finish()
+    sealing = time.perf_counter() - began
+    began = time.perf_counter()
+    with silo.SealedReader(tmp_path / "x", b"k" * 32, b"place") as reader:
+        while reader.read(len(content)):
+            pass
+    opening = time.perf_counter() - began
+    print(
+        f"\nsilo: seal {chunks / sealing:.0f} MB/s, open {chunks / opening:.0f} MB/s, cipher {chunks / raw:.0f} MB/s: "
+        f"{sealing / raw:.1f} x and {opening / raw:.1f} x its time"
+    )
+    assert opening / raw < 8
