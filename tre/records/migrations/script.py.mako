@@ -1,4 +1,5 @@
 """${message}."""
+# ruff: noqa: E501, F401, PLR0915 -- written by Alembic from the tables, and read by a person
 
 import sqlalchemy as sa
 from alembic import op
