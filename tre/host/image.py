@@ -31,7 +31,7 @@ from tre.host.engine import Say
 from tre.settings import Settings
 
 HERE: Final = Path(__file__).parents[2]
-RECIPE: Final = "2"
+RECIPE: Final = "3"
 """Count this up when `rootfs` or `archive` makes something else of the same inputs."""
 REPOSITORY: Final = "hortus/notebook"
 SITE: Final = "opt/venv/lib/python3.11/site-packages"
@@ -149,7 +149,7 @@ def _make_base(base: Path, say: Say) -> None:
         say("image: 2/5 Python packages of requirements.lock, each with its hash (about 30 s)")
         rootfs.python(root, HERE / "images/notebook/requirements.lock", base.parent / "cache")
         say("image: 3/5 compiling them, since a room cannot write its root (about 25 s)")
-        rootfs.compiled(root, "/usr/lib/python3.11", rootfs.VENV)
+        rootfs.compiled(root, "/usr/lib/python3.11", "/usr/share/python3", rootfs.VENV)
         say("image: 4/5 removing what the making left, and every setuid bit")
         rootfs.cleaned(root)
         say("image: 5/5 writing one layer, the same bytes from the same files (about 15 s)")
