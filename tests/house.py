@@ -230,7 +230,9 @@ class Visitor:
 
     def page(self, url: str) -> httpx.Response:
         """Follow a link, as a person does."""
-        return self.http.get(url, headers={"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
+        return self.http.get(
+            url, headers={"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        )
 
     def hub_api(self, method: str, path: str, **given) -> httpx.Response:
         """Ask the Hub's interface as its own pages do."""
@@ -343,7 +345,12 @@ class _channel:  # noqa: N801 -- used like a function
 
 def _from(origin: str, mode: str) -> dict[str, str]:
     """Headers that a browser adds to what a page of this origin asks."""
-    return {"Origin": origin, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": "document" if mode == "navigate" else "empty"}
+    return {
+        "Origin": origin,
+        "Sec-Fetch-Site": "same-origin",
+        "Sec-Fetch-Mode": mode,
+        "Sec-Fetch-Dest": "document" if mode == "navigate" else "empty",
+    }
 
 
 async def _send_execute(channel: aiohttp.ClientWebSocketResponse, code: str) -> str:
@@ -351,7 +358,14 @@ async def _send_execute(channel: aiohttp.ClientWebSocketResponse, code: str) -> 
         "msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "username": "", "session": uuid.uuid4().hex,
         "date": datetime.now(UTC).isoformat(), "version": "5.3",
     }  # fmt: skip
-    content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
+    content = {
+        "code": code,
+        "silent": False,
+        "store_history": False,
+        "user_expressions": {},
+        "allow_stdin": False,
+        "stop_on_error": True,
+    }
     parts = [b"shell", *(json.dumps(part).encode() for part in (header, {}, {}, content))]
     await channel.send_bytes(packed(parts))
     return header["msg_id"]
@@ -469,7 +483,9 @@ def _taken(port: int) -> bool:
 def needs_docker(settings: Settings) -> None:
     """Go on with an engine, an image and a proxy; otherwise skip by name, or fail where all must run."""
     try:
-        found = engine.answers(settings) and image.present(settings, image.current(settings)) and proxy.installed(settings)
+        found = (
+            engine.answers(settings) and image.present(settings, image.current(settings)) and proxy.installed(settings)
+        )
     except Unavailable:
         found = False
     if found:

@@ -36,55 +36,69 @@ def test_a_room_has_no_interface_but_loopback(alice):
     [("1.1.1.1", 443), ("169.254.169.254", 80), ("172.17.0.1", 22), ("10.0.0.1", 53), ("192.168.0.1", 80)],
 )
 def test_no_tcp_leaves_a_room(alice, address, port):
-    said = tried(alice, f"""
+    said = tried(
+        alice,
+        f"""
         import socket
         try:
             socket.create_connection(({address!r}, {port}), timeout=3)
         except OSError as error:
             print(error.errno)
-    """)
+    """,
+    )
     assert said == ["101"]  # network is unreachable
 
 
 def test_the_houses_own_ports_are_not_on_a_rooms_loopback(alice, house):
     ports = [house.settings.port + nth for nth in range(5)]
-    said = tried(alice, f"""
+    said = tried(
+        alice,
+        f"""
         import socket
         for port in {ports}:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=3)
             except OSError as error:
                 print(error.errno)
-    """)
+    """,
+    )
     assert said == ["111"] * 5  # connection refused
 
 
 def test_no_udp_leaves_a_room(alice):
-    said = tried(alice, """
+    said = tried(
+        alice,
+        """
         import socket
         for address in (("8.8.8.8", 53), ("169.254.169.254", 80), ("255.255.255.255", 67), ("224.0.0.251", 5353)):
             try:
                 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"out", address)
             except OSError as error:
                 print(type(error).__name__)
-    """)
+    """,
+    )
     assert said == ["OSError", "OSError", "PermissionError", "OSError"]
 
 
 def test_no_name_resolves_in_a_room(alice):
-    said = tried(alice, """
+    said = tried(
+        alice,
+        """
         import socket
         for name in ("example.org", "localhost.example.org", "metadata.google.internal", "hub"):
             try:
                 print(socket.getaddrinfo(name, 80))
             except OSError as error:
                 print("no")
-    """)
+    """,
+    )
     assert said == ["no"] * 4
 
 
 def test_the_only_sockets_in_a_room_are_its_own_two(alice):
-    said = tried(alice, """
+    said = tried(
+        alice,
+        """
         import os, stat
         for top, folders, names in os.walk("/"):
             folders[:] = [name for name in folders if top != "/" or name not in ("proc", "sys")]
@@ -95,7 +109,8 @@ def test_the_only_sockets_in_a_room_are_its_own_two(alice):
                     continue
                 if stat.S_ISSOCK(found.st_mode):
                     print(os.path.join(top, name))
-    """)
+    """,
+    )
     assert sorted(said) == ["/run/tre/api/tre.sock", "/run/tre/in/jupyter.sock"]
 
 
@@ -105,7 +120,9 @@ def test_another_rooms_folders_are_not_there(alice, bob):
     ]
     alice.run("sunrise", "open('/workspace/mine.txt', 'w').write('of sunrise')")
     assert tried(bob, "import os; print(os.path.exists('/workspace/mine.txt'))", "sunset") == ["False"]
-    assert tried(bob, "import pandas as pd; print(set(pd.read_parquet('/data/trial').project))", "sunset") == ["{'sunset'}"]
+    assert tried(bob, "import pandas as pd; print(set(pd.read_parquet('/data/trial').project))", "sunset") == [
+        "{'sunset'}"
+    ]
 
 
 def test_no_token_url_or_secret_of_the_house_is_in_a_room(alice, house):
@@ -115,9 +132,18 @@ def test_no_token_url_or_secret_of_the_house_is_in_a_room(alice, house):
     import json
 
     tokens = [room["token"] for room in json.loads(registered)]
-    wanted = [*secrets, *tokens, "JUPYTERHUB_", "JPY_API_TOKEN", f":{house.settings.hub_port}", str(house.settings.secrets)]
+    wanted = [
+        *secrets,
+        *tokens,
+        "JUPYTERHUB_",
+        "JPY_API_TOKEN",
+        f":{house.settings.hub_port}",
+        str(house.settings.secrets),
+    ]
     digests = [word.encode().hex()[::-1] for word in wanted]  # reversed: the search must not find itself
-    said = tried(alice, f"""
+    said = tried(
+        alice,
+        f"""
         import os
         words = [bytes.fromhex(word[::-1]) for word in {digests!r}]
         places = [f"/proc/{{pid}}/{{what}}" for pid in os.listdir("/proc") if pid.isdigit() for what in ("environ", "cmdline")]
@@ -135,12 +161,15 @@ def test_no_token_url_or_secret_of_the_house_is_in_a_room(alice, house):
             looked += 1
             found |= {{(place, nth) for nth, word in enumerate(words) if word in content}}
         print(looked > 50, sorted(found))
-    """)
+    """,
+    )
     assert said == ["True []"]
 
 
 def test_tre_sock_cannot_be_replaced_from_inside(alice):
-    said = tried(alice, """
+    said = tried(
+        alice,
+        """
         import os
         for step in (lambda: os.unlink("/run/tre/api/tre.sock"), lambda: os.rename("/run/tre/api/tre.sock", "/run/tre/in/x"),
                      lambda: os.symlink("/run/tre/in/jupyter.sock", "/run/tre/api/y"), lambda: os.chmod("/run/tre/api/tre.sock", 0o777)):
@@ -149,7 +178,8 @@ def test_tre_sock_cannot_be_replaced_from_inside(alice):
                 print("done")
             except OSError as error:
                 print(error.errno)
-    """)
+    """,
+    )
     assert set(said) <= {"30", "18", "1", "13"}
     assert len(said) == 4
 
@@ -171,7 +201,9 @@ def test_the_socket_says_who_asks_and_nothing_in_the_question_does(alice, bob):
 
 
 def test_nothing_but_the_known_questions_passes_the_socket(alice):
-    said = tried(alice, """
+    said = tried(
+        alice,
+        """
         import http.client, socket
         class Door(http.client.HTTPConnection):
             def connect(self):
@@ -182,12 +214,15 @@ def test_nothing_but_the_known_questions_passes_the_socket(alice):
             door = Door("tre")
             door.request(method, path)
             print(door.getresponse().status)
-    """)
+    """,
+    )
     assert said == ["404"] * 7
 
 
 def test_a_process_of_a_room_cannot_become_root(alice):
-    said = tried(alice, """
+    said = tried(
+        alice,
+        """
         import ctypes, os
         libc = ctypes.CDLL(None, use_errno=True)
         status = open("/proc/self/status").read()
@@ -196,5 +231,6 @@ def test_a_process_of_a_room_cannot_become_root(alice):
         for top, _, names in os.walk("/usr"):
             found += [n for n in names if os.path.isfile(os.path.join(top, n)) and os.stat(os.path.join(top, n)).st_mode & 0o6000]
         print(found)
-    """)
+    """,
+    )
     assert said == ["-1 ['0000000000000000', '0000000000000000', '1', '2']", "[]"]

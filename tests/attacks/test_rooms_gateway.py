@@ -76,7 +76,10 @@ def test_a_binary_file_does_not_leave_in_base64_even_when_nobody_named_the_forma
 
 
 def test_a_file_cannot_be_carried_in(alice):
-    for model in ({"type": "file", "format": "base64", "content": "AAAA"}, {"type": "file", "format": "text", "content": "x", "chunk": 1}):
+    for model in (
+        {"type": "file", "format": "base64", "content": "AAAA"},
+        {"type": "file", "format": "text", "content": "x", "chunk": 1},
+    ):
         assert alice.ask("PUT", "sunrise", "api/contents/in.bin", json=model).status_code == 403
 
 
@@ -137,10 +140,14 @@ def test_a_channel_from_another_page_is_refused(alice):
 
 def test_another_host_name_is_refused(alice, house):
     answer = alice.http.get(
-        alice.url("sunrise", "api/contents"), headers={"Host": f"bob.localhost:{house.settings.port}"}, follow_redirects=False
+        alice.url("sunrise", "api/contents"),
+        headers={"Host": f"bob.localhost:{house.settings.port}"},
+        follow_redirects=False,
     )
     assert answer.status_code in {404, 421}
-    direct = alice.http.get(f"http://127.0.0.1:{house.settings.gateway_port}/user/alice/sunrise/lab", follow_redirects=False)
+    direct = alice.http.get(
+        f"http://127.0.0.1:{house.settings.gateway_port}/user/alice/sunrise/lab", follow_redirects=False
+    )
     assert direct.status_code == 421
 
 
@@ -161,7 +168,9 @@ def test_a_service_worker_is_refused(alice):
 def test_labs_own_files_are_served_and_not_counted(alice, house):
     from tre.host import image
 
-    name = next(url for url in image.current(house.settings).static if url.startswith("static/lab/") and url.endswith(".js"))
+    name = next(
+        url for url in image.current(house.settings).static if url.startswith("static/lab/") and url.endswith(".js")
+    )
     time.sleep(4)
     before = _seen(alice)
     answer = alice.ask("GET", "sunrise", name)
@@ -213,7 +222,7 @@ def test_a_replaced_jupyter_sock_leads_nowhere(alice, house, decoy, what):
     docker = house.settings.docker_url.removeprefix("unix://")
     folder = house.settings.room_sockets("sunrise", "alice") / "in"
     real, aside = folder / "jupyter.sock", folder / "aside"
-    time.sleep(16)  # pooled connections to the real socket are let go
+    time.sleep(6)  # pooled connections to the real socket are let go
     real.rename(aside)
     try:
         match what:

@@ -159,7 +159,9 @@ def test_libraries_of_an_analyst_work_under_the_profile(alice):
 
 
 def test_a_new_home_has_the_ways_to_data_and_outbox(alice):
-    said = alice.run("sunrise", "import os; print(*(os.readlink('/home/analyst/' + n) for n in ('data', 'workspace', 'outbox')))")
+    said = alice.run(
+        "sunrise", "import os; print(*(os.readlink('/home/analyst/' + n) for n in ('data', 'workspace', 'outbox')))"
+    )
     assert said == "/data /workspace /outbox\n"
 
 

@@ -51,7 +51,7 @@ ROUTES = (
     _route("GET", r"(?:lab|doc)(?:/(?:tree|workspaces)(?:/.*)?)?/?"),
     _route("GET HEAD", r"(?:static|lab/extensions|lab/api/themes)/.+"),
     _route("GET", r"favicon\.ico"),
-    _route("GET PUT", rf"lab/api/settings(?:/{NAME})?/?"),
+    _route("GET PUT", rf"lab/api/settings(?:/{NAME}){{0,2}}/?"),
     _route("GET PUT DELETE", rf"lab/api/workspaces(?:/{NAME})?/?"),
     _route("GET", rf"lab/api/translations(?:/{NAME})?/?"),
     _route("GET", r"api/?"),
@@ -160,11 +160,11 @@ def _why(below: str) -> str:
 
 
 def _check_query(kind: Kind, query: Iterable[tuple[str, str]]) -> None:
-    asked = {key.lower(): value.lower() for key, value in query}
-    if "download" in asked or asked.get("format", "text") not in CONTENTS_FORMATS:
-        raise Denied(RELEASES)
-    if kind is Kind.CONTENTS and asked.get("type", "file") not in CONTENTS_TYPES:
-        raise Denied("contents are files, folders or notebooks")
+    for key, value in ((key.lower(), value.lower()) for key, value in query):  # each, also one that is named twice
+        if key == "download" or (key == "format" and value not in CONTENTS_FORMATS):
+            raise Denied(RELEASES)
+        if kind is Kind.CONTENTS and key == "type" and value not in CONTENTS_TYPES:
+            raise Denied("contents are files, folders or notebooks")
 
 
 def check_upload(body: bytes) -> None:

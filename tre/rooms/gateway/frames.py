@@ -27,9 +27,10 @@ def label(frame: bytes) -> str:
         if not 8 * (count + 1) <= first <= second <= third <= len(frame) or third - second > _LONGEST_HEADER:
             return "bad"
         kind = orjson.loads(frame[second:third])["msg_type"]
+        named = kind in _TYPES
     except (struct.error, orjson.JSONDecodeError, KeyError, TypeError):
         return "bad"
     channel = frame[first:second]
-    if channel not in _CHANNELS or kind not in _TYPES:
+    if channel not in _CHANNELS or not named:
         return "other"
     return f"{channel.decode()}.{kind}"

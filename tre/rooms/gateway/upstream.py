@@ -21,7 +21,7 @@ class RoomConnector(aiohttp.UnixConnector):
 
     def __init__(self, folder: Path, uid: int) -> None:
         """Name the folder that is mounted as /run/tre/in."""
-        super().__init__(path=NAME, limit=CONNECTIONS, force_close=False, keepalive_timeout=15)
+        super().__init__(path=NAME, limit=CONNECTIONS, force_close=False, keepalive_timeout=5)
         self._folder = folder
         self._uid = uid
 
