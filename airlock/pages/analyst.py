@@ -138,7 +138,7 @@ def _again(request: Request, *, filled: Mapping[str, object] | None, problem: Pr
         return page(
             request,
             at,
-            problem=problem or Problem("only its author submits a request again, once it is returned", (), 409),
+            problem=problem or Problem("only its author submits a request again, once it is returned", status=409),
         )
     filled = filled or {"paths": tuple(file.name for file in detail.files), "why": detail.round.why}
     return _form(request, detail.request.project, mine, again=at, problem=problem, filled=filled)

@@ -31,13 +31,16 @@ class Problem:
     """What went wrong with a form; shown above it, with everything that was typed kept."""
 
     message: str
+    rules: Sequence[str] = ()
     remedies: Sequence[str] = ()
     status: int = 422
 
     @classmethod
     def of(cls, error: TREError) -> "Problem":
         """Take over what an error says."""
-        return cls(str(error), error.remedies if isinstance(error, Refused) else (), error.status)
+        if isinstance(error, Refused):
+            return cls(str(error), error.rules, error.remedies, error.status)
+        return cls(str(error), status=error.status)
 
 
 def home(request: Request) -> Response:
