@@ -13,18 +13,20 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-from airlock.checks import grid, kind, notebook, png
+from airlock.checks import grid, kind, notebook, png, tables
 from airlock.checks.file import File, Table
 from airlock.checks.finding import Finding, Severity
+from airlock.checks.kinds import KINDS
 from airlock.checks.thresholds import Thresholds
 
 SECONDS = 30
 MEMORY = 1 << 30
+_NOBODY = 65534
 
 # check -> kinds it looks at, and the function
 CHECKS: dict[str, tuple[frozenset[str], Callable[[File, Thresholds], Iterator[Finding]]]] = {
     "kind": (frozenset({"csv", "png", "md", "txt", "json", "ipynb", "raw", "unknown"}), kind.check),
-    "plain_table": (frozenset({"csv", "json"}), grid.plain),
+    "plain_table": (frozenset({"csv", "json", "txt", "md", "ipynb"}), grid.plain),
     "formulas": (frozenset({"csv"}), grid.formulas),
     "picture": (frozenset({"png"}), png.check),
     "notebook": (frozenset({"ipynb"}), notebook.check),
@@ -37,10 +39,10 @@ class Look:
 
     findings: tuple[Finding, ...]
     ran: frozenset[str]
-    table: Table | None
-    """The file as a table; None if it is none, or cannot be read as one."""
+    tables: tuple[Table, ...]
+    """The tables of the file that are even and of a result's size; `plain_table` points at the others."""
     read: bool
-    """The process came to its end: `table` is None because the file is none."""
+    """The process came to its end: there are no other tables."""
 
 
 def look(file: File, limits: Thresholds) -> Look:
@@ -63,7 +65,7 @@ def look(file: File, limits: Thresholds) -> Look:
 
 
 def _answer(lines: list[str]) -> Look:
-    findings, ran, table, read = list[Finding](), set[str](), None, False
+    findings, ran, held, read = list[Finding](), set[str](), list[Table](), False
     for line in lines:
         if not line.endswith("\n"):
             break
@@ -73,9 +75,8 @@ def _answer(lines: list[str]) -> Look:
             findings += [Finding(f[0], Severity(f[1]), f[2], f[3]) for f in said["findings"]]
         else:
             read = True
-            if said["table"]:
-                table = Table(tuple(said["table"]["heads"]), tuple(tuple(row) for row in said["table"]["rows"]))
-    return Look(tuple(findings), frozenset(ran), table, read)
+            held += [Table(tuple(each["heads"]), tuple(tuple(row) for row in each["rows"])) for each in said["tables"]]
+    return Look(tuple(findings), frozenset(ran), tuple(held), read)
 
 
 def _main() -> None:
@@ -89,26 +90,26 @@ def _main() -> None:
         if file.kind in kinds:
             found = [[f.check, f.severity, f.where, f.message] for f in check(file, limits)]
             _say({"check": name, "findings": found})
-    _say({"table": _even(grid.table(file), limits)})
+    held = tables.tables(file) if file.kind in KINDS else ()
+    _say({"tables": [asdict(table) for table in held if _even(table, limits)]})
 
 
-def _even(table: Table | None, limits: Thresholds) -> dict[str, object] | None:
-    """Return the table if it is one that can be counted in."""
-    if (
-        table is None
-        or any(len(row) != len(table.heads) for row in table.rows)
-        or len(table.rows) > limits.largest_rows
-    ):
-        return None
-    return asdict(table)
+def _even(table: Table, limits: Thresholds) -> bool:
+    """Return whether a table can be counted in."""
+    return len(table.rows) <= limits.largest_rows and all(len(row) == len(table.heads) for row in table.rows)
 
 
 def _say(value: object) -> None:
-    os.write(1, json.dumps(value).encode() + b"\n")
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
 
 
 def _confine() -> None:
-    """Allow what a check needs: memory for one file, seconds of work, no new file, no new process."""
+    """Allow what a check needs: memory for one file, seconds of work, no new file, no new process; be nobody."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
     for limit, value in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, SECONDS),

@@ -15,7 +15,7 @@ from airlock.checks.thresholds import Thresholds
 VERSION = 1
 """Raised whenever a check finds more or less than before; it is in every certificate."""
 ALL = frozenset({*KINDS, "raw", "unknown"})
-TABLES = frozenset({"csv", "json"})
+TABLES = frozenset({"csv", "json", "txt", "md", "ipynb"})
 
 
 class Check(NamedTuple):
@@ -34,7 +34,7 @@ CHECKS = (
         "picture", frozenset({"png"}), "A picture is pixels: no text, nothing after its end, nothing behind its rows."
     ),
     Check("notebook", frozenset({"ipynb"}), "A notebook has no outputs, attachments or metadata."),
-    Check("leaks", ALL, "No pseudonym of any project and no identifier of the source, also in base64, hex, gzip or UTF-16."),
+    Check("leaks", ALL, "No pseudonym of a project, no identifier of the source; nor in base64, hex, gzip, UTF-16."),
     Check("small_counts", TABLES, "No count below the threshold; counts are of persons, made again from the data."),
     Check("row_level", TABLES, "Rows are not people: they do not single out persons of the project's data."),
 )
@@ -68,7 +68,7 @@ def run(file: File, evidence: Evidence, limits: Thresholds, *, guard: Guard) -> 
     if file.kind in TABLES:
         findings += guard("small_counts", lambda: _counts(look, evidence, limits))
         findings += guard("row_level", lambda: _rows(look, evidence, limits))
-    return tuple(findings)
+    return tuple(dict.fromkeys(findings))
 
 
 def did_not_run(check: str) -> Finding:
@@ -86,17 +86,16 @@ def _leaks(file: File, evidence: Evidence) -> Iterator[Finding]:
 def _counts(look: Look, evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     if not look.read:
         yield did_not_run("small_counts")
-    elif look.table:
-        groups = [at for at, _ in enumerate(look.table.heads) if not _fractions(look.table.column(at))]
-        yield from counts.check(look.table, _persons(look.table, groups, evidence), limits)
+    for table in look.tables:
+        groups = [at for at, _ in enumerate(table.heads) if not _fractions(table.column(at))]
+        yield from counts.check(table, _persons(table, groups, evidence), limits)
 
 
 def _rows(look: Look, evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     if not look.read:
         yield did_not_run("row_level")
-    elif look.table:
-        everything = range(len(look.table.heads))
-        yield from rows.check(look.table, _persons(look.table, everything, evidence), limits)
+    for table in look.tables:
+        yield from rows.check(table, _persons(table, range(len(table.heads)), evidence), limits)
 
 
 def _persons(table: Table, columns: Iterable[int], evidence: Evidence) -> tuple[int, ...] | None:

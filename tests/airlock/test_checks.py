@@ -1,11 +1,13 @@
 import json
 import random
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airlock.checks import confined, counts, grid, kinds, notebook, png, rows, run, thresholds
+from airlock.checks import confined, counts, grid, kinds, notebook, png, rows, run, tables, thresholds
 from airlock.checks.file import File, Table
 from airlock.checks.finding import Severity
 from tre.errors import Unreadable
@@ -116,6 +118,8 @@ def test_more_rows_than_a_result_has_are_data():
         (b"a,A \n1,2\n", ["header"]),
         (b"a,b\n1\n2,3\n", ["row 1"]),
         (b"\n\n", ["file"]),
+        (b"a;b\n1;2\n", ["header"]),
+        (b"a\tb\n1\t2\n", ["header"]),
     ],
 )
 def test_a_table_is_plain(content, where):
@@ -141,8 +145,34 @@ def test_what_a_spreadsheet_would_run_is_found(cell, runs):
     ],
 )
 def test_a_table_in_json_is_a_table(value):
-    found = grid.table(File("t.json", "json", json.dumps(value).encode()))
-    assert found == Table(("sex", "n"), (("0", "3"), ("1", "4")))
+    found = tables.tables(File("t.json", "json", json.dumps(value).encode()))
+    assert Table(("sex", "n"), (("0", "3"), ("1", "4"))) in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sex,n\n0,3\n1,4\n",
+        "Results\n\nsex;n\n0;3\n1;4\n\nand more\n",
+        "sex\tn\n0\t3\n1\t4",
+        "| sex | n |\n|-----|---|\n| 0 | 3 |\n| 1 | 4 |\n",
+        "sex   n\n  0   3\n  1   4\n",
+        '"sex" "n"\n"0" "3"\n"1" "4"\n',
+    ],
+)
+def test_a_table_in_a_text_is_a_table(text):
+    found = tables.tables(File("t.md", "md", text.encode()))
+    assert found == (Table(("sex", "n"), (("0", "3"), ("1", "4"))),)
+
+
+def test_a_table_as_pandas_prints_it_has_its_index():
+    found = tables.tables(File("t.txt", "txt", b"   sex  n\n0    0  3\n1    1  4\n"))
+    assert found == (Table(("", "sex", "n"), (("0", "0", "3"), ("1", "1", "4"))),)
+
+
+def test_prose_is_no_table():
+    text = b"We compared the arms of the trial.\nNo difference was found in any of them.\nThe rest is silence.\n"
+    assert tables.tables(File("t.md", "md", text)) == ()
 
 
 # --- kinds ------------------------------------------------------------------------------------------------------------
@@ -202,7 +232,18 @@ def test_what_is_no_notebook_is_said_to_be_none(content):
     assert "notebook" not in look.ran or any(found.check == "notebook" for found in look.findings)
 
 
-def test_the_process_gets_no_secret_and_no_new_file(monkeypatch):
+@pytest.mark.parametrize(
+    "deed",
+    ["open('/etc/passwd')", "open('/tmp/x', 'w')", "socket.socket()", "os.fork()", "bytearray(2 << 30)", "os.pipe()"],
+)
+def test_the_process_can_do_nothing_but_look(deed):
+    code = f"import os, socket\nfrom airlock.checks import confined\nconfined._confine()\n{deed}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, cwd="/")
+    assert done.returncode == 1
+    assert b"Error" in done.stderr
+
+
+def test_the_process_gets_no_secret(monkeypatch):
     monkeypatch.setenv("TRE_HOME", "/secret")
     seen = []
     real = confined.subprocess.run
@@ -244,4 +285,5 @@ def test_no_single_changed_byte_of_a_picture_raises():
 def test_no_json_makes_the_notebook_check_or_the_table_reader_raise(value):
     file = File("n.ipynb", "ipynb", json.dumps(value).encode())
     list(notebook.check(file, TEN))
-    grid.table(File("t.json", "json", file.content))
+    tables.tables(file)
+    list(grid.plain(File("t.json", "json", file.content), TEN))

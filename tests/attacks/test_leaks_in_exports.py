@@ -192,6 +192,27 @@ def test_rows_of_people_as_json(home):  # noqa: F811
     returned(home, {"t.json": json.dumps({"result": columns}).encode()}, "row_level")
 
 
+@pytest.mark.parametrize(("name", "between"), [("t.txt", ","), ("t.md", " | "), ("t.txt", "\t"), ("t.txt", "  ")])
+def test_rows_of_people_under_the_name_of_a_text(home, name, between):  # noqa: F811
+    rows = [("sex", "arm", "age"), *((str(n % 2), "ab"[n // 30], str(20 + n)) for n in range(60))]
+    returned(home, {name: "\n".join(between.join(row) for row in rows).encode()}, "row_level")
+
+
+def test_rows_of_people_in_a_notebooks_markdown(home):  # noqa: F811
+    rows = "\n".join(["sex,arm,age", *(f"{n % 2},{'ab'[n // 30]},{20 + n}" for n in range(60))])
+    book = notebook()
+    book["cells"] = [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": rows}]
+    returned(home, {"n.ipynb": json.dumps(book).encode()}, "row_level")
+
+
+def test_a_table_with_other_separators(home):  # noqa: F811
+    returned(home, {"t.csv": b"sex;n\n0;3\n1;30\n"}, "plain_table")
+
+
+def test_a_small_count_alone_in_json(home):  # noqa: F811
+    returned(home, {"t.json": b'{"arm": "a", "n_deaths": 3}'}, "small_counts")
+
+
 def test_a_small_count_in_a_cross_table(home):  # noqa: F811
     returned(home, {"t.csv": b"arm,0,1,All\na,15,15,30\nb,27,3,30\n"}, "small_counts")
 
