@@ -83,7 +83,7 @@ def link(session: Session, settings: Settings, *, request: int, person: str, now
     row = requests.locked(session, request)
     released = session.get(ReleaseRow, row.id)
     if row.requester != person:
-        raise NotFound(f"no export request {request} of yours")
+        raise NotFound(f"no export request {request}, or none that you may know of")
     if released is None:
         raise StepRefused(f"cannot collect a request that is {row.state}")
     if now >= released.released_at + LASTS:

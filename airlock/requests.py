@@ -192,7 +192,7 @@ def _staged(
 def _own(session: Session, request: int, person: str) -> RequestRow:
     row = locked(session, request)
     if row.requester != person:
-        raise NotFound(f"no export request {request} of yours")
+        raise NotFound(f"no export request {request}, or none that you may know of")
     return row
 
 
