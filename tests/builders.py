@@ -7,6 +7,8 @@ with records.act("host/test", "test.build", "home") as session:
     an_approval(session, "sunrise", "trial", settings=settings, now=now)
 """
 
+import contextlib
+import threading
 import tomllib
 from datetime import timedelta
 from importlib.resources import files
@@ -14,6 +16,7 @@ from importlib.resources import files
 import pytest
 
 from policies.facts import Role
+from tre.errors import TREError
 from tre.governance import accounts, committee, projects, training
 from tre.records import audit
 from tre.records.tables import DatasetRow, DatasetVersionRow, PersonRow
@@ -121,3 +124,35 @@ def _hashed_once(password):
     if password not in _made:
         _made[password] = accounts.HASHER.hash(password)
     return _made[password]
+
+
+def at_once(count, act):
+    """Run `act(number)` in so many threads that start together; return what each returned or was refused with."""
+    start, outcomes = threading.Barrier(count), []
+
+    def run(number):
+        start.wait()
+        try:
+            outcomes.append(act(number))
+        except TREError as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == count, "a thread ended with an error that is not ours"
+    return outcomes
+
+
+def meet_inside(monkeypatch, module, name):
+    """Let two threads meet inside a function, unless something makes one wait until the other is done."""
+    real, both = getattr(module, name), threading.Barrier(2)
+
+    def met(*args, **kwargs):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(timeout=1)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, met)

@@ -185,10 +185,8 @@ def votes_in(session: Session, application: int) -> int:
 
 
 def _take(session: Session, application: int, verb: str) -> ApplicationRow:
-    """Lock an application for one step, or refuse the step from where it stands."""
-    get(session, application)
-    locked = select(ApplicationRow).where(ApplicationRow.id == application).with_for_update(key_share=True)
-    row = session.scalars(locked.execution_options(populate_existing=True)).one()
+    """Return an application for one step, or refuse the step from where it stands."""
+    row = get(session, application)
     if row.state != FROM[verb]:
         raise StepRefused(f"cannot {verb} application {row.id}, which is {row.state}")
     if verb in {"vote on", "decide"}:

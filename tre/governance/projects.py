@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from policies.facts import Role
-from tre.errors import NotFound, Refused, StepRefused, Unavailable
+from tre.errors import NotFound, Refused, StepRefused
 from tre.governance import accounts, text
 from tre.records import audit
 from tre.records.tables import MemberRow, ProjectRow
@@ -45,7 +44,7 @@ def create(
         created_at=now,
     )
     session.add(row)
-    _flush(session, name)
+    session.flush()
     facts: dict[str, audit.Fact] = {
         "uid": row.uid,
         "until": audit.stamp(approved_until),
@@ -169,10 +168,3 @@ def _open(session: Session, name: str, verb: str) -> ProjectRow:
 def _next_uid(session: Session) -> int:
     """Projects are never deleted, so one more than the greatest was never anybody's."""
     return (session.scalar(select(func.max(ProjectRow.uid))) or FIRST_UID - 1) + 1
-
-
-def _flush(session: Session, name: str) -> None:
-    try:
-        session.flush()
-    except IntegrityError:
-        raise Unavailable(f"another project was created at this moment: create {name} again") from None

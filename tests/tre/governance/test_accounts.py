@@ -1,6 +1,5 @@
 """A person proves who they are with something they know and something they hold."""
 
-import threading
 from datetime import timedelta
 
 import pyotp
@@ -8,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from policies.facts import EXCLUSIVE, Role
-from tests.builders import HOST, PASSWORD, a_person, rules_only
+from tests.builders import HOST, PASSWORD, a_person, at_once, rules_only
 from tre.errors import NotFound, Refused, StepRefused, TREError, Unavailable, Unreadable
 from tre.governance import accounts
 from tre.records.tables import PersonRow
@@ -186,23 +185,3 @@ def test_builders_do_not_change_how_passwords_are_hashed(records, settings, now)
     with records.read() as session:
         assert accounts.person(session, "zoe").password != accounts.person(session, "ann").password
     assert told.password == "another good password"
-
-
-def at_once(count, act):
-    """Run `act` in so many threads that start together; return what each returned or raised."""
-    start, outcomes = threading.Barrier(count), []
-
-    def run(number):
-        start.wait()
-        try:
-            outcomes.append(act(number))
-        except TREError as error:
-            outcomes.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(outcomes) == count
-    return outcomes

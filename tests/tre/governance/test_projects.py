@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from tests.builders import HOST, YEAR, a_project, rules_only
-from tests.tre.governance.test_accounts import at_once
+from tests.builders import HOST, YEAR, a_project, at_once, rules_only
 from tre.errors import NotFound, Refused, StepRefused, TREError, Unreadable
 from tre.governance import projects
 from tre.records.tables import ProjectRow
