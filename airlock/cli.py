@@ -10,12 +10,12 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from sqlalchemy import select
 
-from airlock import asks, certificate, queries, release, requests, states
+from airlock import certificate, queries, release, requests, states
 from airlock.states import State, Verdict
 from airlock.tables import RequestRow
 from tre import __version__, show
 from tre.cli import run
-from tre.errors import NotFound, TREError, Unreadable
+from tre.errors import TREError, Unreadable
 from tre.governance.operator import As, Code, House, house
 from tre.records import checkpoint
 from tre.settings import load
@@ -72,11 +72,7 @@ def list_command(*, project: str = "", state: State | None = None) -> None:
 def show_command(number: int, /) -> None:
     """Show a request: its files, findings, what it waits for; never how an undecided vote stands."""
     with house() as at, at.records.read() as session:
-        row = session.get(RequestRow, number)
-        if row is None:
-            raise NotFound(f"no export request {number}: `airlock list` shows those there are")
-        seen = queries.as_json(session, at.settings, number, row.requester, now=at.now)
-        seen["votes_in"] = len(asks.votes_of(session, row))
+        seen = queries.host_json(session, at.settings, number)
     if show.as_json.get():
         show.one(seen)
         return

@@ -61,6 +61,10 @@ def detail(session: Session, request: int, person: str, *, now: datetime) -> Det
     part = _part(session, row, person, now) if row else None
     if row is None or part is None:
         raise NotFound(f"no export request {request}, or none that you may know of")
+    return _seen(session, row, person, part)
+
+
+def _seen(session: Session, row: RequestRow, person: str, part: str) -> Detail:
     rounds = tuple(session.scalars(select(RoundRow).where(RoundRow.request == row.id).order_by(RoundRow.number)))
     comments = session.scalars(select(CommentRow).where(CommentRow.request == row.id).order_by(CommentRow.id))
     return Detail(
@@ -183,7 +187,19 @@ def _blind(row: RequestRow, number: int) -> bool:
 
 def as_json(session: Session, settings: Settings, request: int, person: str, *, now: datetime) -> dict[str, object]:
     """Return a request as rooms and machines read it."""
-    seen = detail(session, request, person, now=now)
+    return _json(detail(session, request, person, now=now), settings)
+
+
+def host_json(session: Session, settings: Settings, request: int) -> dict[str, object]:
+    """Return a request to who works at the host: as its author sees it, and how many have voted."""
+    row = session.get(RequestRow, request)
+    if row is None:
+        raise NotFound(f"no export request {request}: `airlock list` shows those there are")
+    seen = _seen(session, row, row.requester, "author")
+    return {**_json(seen, settings), "votes_in": seen.votes_in}
+
+
+def _json(seen: Detail, settings: Settings) -> dict[str, object]:
     return {
         "id": seen.request.id,
         "project": seen.request.project,

@@ -104,6 +104,18 @@ def test_a_code_works_for_one_vote(home, airlock):
     assert airlock("comment", request, "hello", "--as", "bob", "--code", one)[0] == 3
 
 
+def test_the_host_sees_a_request_but_not_how_an_undecided_vote_stands(home, airlock):
+    request = home.in_review()
+    home.vote(request, "bob")
+    with home.act("person.suspend") as session:
+        accounts.suspend(session, "ann", why="a test", actor="host/test", now=home.now)
+    code, out, _ = airlock("show", request, "--json")
+    assert code == 0
+    assert json.loads(out)["votes_in"] == 1
+    assert "bob" not in out
+    assert airlock("show", request)[0] == 0
+
+
 def test_requests_are_listed(home, airlock):
     assert airlock("list")[1] == "no export requests\n"
     home.submit()
