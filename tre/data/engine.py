@@ -21,6 +21,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an engine for one task; say in one line when its memory is too small."""
     con = duckdb.connect(":memory:", config=CONFIG)
+    con.execute("SET enable_progress_bar = false")  # it would print into what a command says
     try:
         yield con
     except duckdb.OutOfMemoryException as error:

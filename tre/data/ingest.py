@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from sqlalchemy import func, select
 
-from tre.data import catalogue, formats, keeping, rows, silo
+from tre.data import catalogue, formats, keeping, linkage, rows, silo
 from tre.data.deid import plan as plans
 from tre.data.manifest import File, Manifest
 from tre.errors import Unreadable
@@ -37,7 +37,7 @@ class _Arrival:
     dataset: str
     number: int
     key: bytes
-    people: rows.People
+    people: linkage.People
     ticks: Callable[[int], None]
 
 
@@ -60,7 +60,7 @@ def ingest(
     with keeping.alone(folder, f"dataset {name}"), keeping.aside(folder) as made:
         number = _next(records, name)
         key, sealed = silo.new_key(settings, name, number)
-        arrival = _Arrival(settings, name, number, key, rows.People(plan), ticks)
+        arrival = _Arrival(settings, name, number, key, linkage.People(plan), ticks)
         files = tuple(_store(path, table, arrival, made) for path, table in ordered)
         manifest = Manifest(files, registered.plan, registered.plan_sha256, sealed)
         _record(records, arrival, manifest, made, actor=actor, now=now)

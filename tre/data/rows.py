@@ -1,11 +1,10 @@
-"""Each value of a column is what the plan says it is, or the file does not come in; each row belongs to somebody."""
-
-from dataclasses import dataclass, field
+"""Each value of a column is what the plan says it is, or the file does not come in."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tre.data.deid.plan import Action, Column, Plan, Table, Type
+from tre.data import linkage
+from tre.data.deid.plan import Action, Column, Table, Type
 from tre.errors import Unreadable
 
 DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
@@ -23,20 +22,6 @@ MEANT = {
 }
 
 
-@dataclass
-class People:
-    """The persons of a dataset as they come in; with a linkage, those of its table and no others."""
-
-    plan: Plan
-    seen: set[str] = field(default_factory=set)
-    known: pa.Array | None = None
-    """Ids of the linkage table, once it is read."""
-
-    def settle(self) -> None:
-        """Let nobody in after this table who is not yet seen."""
-        self.known = pa.array(sorted(self.seen), pa.string())
-
-
 def same_columns(columns: tuple[str, ...], table: Table, name: str) -> None:
     """Refuse a file with a column that the plan does not name, or without one that it does."""
     planned = {column.name for column in table.columns}
@@ -47,31 +32,17 @@ def same_columns(columns: tuple[str, ...], table: Table, name: str) -> None:
         raise Unreadable(f"{name}: column {column} is in the plan for {table.name} but not in the file")
 
 
-@dataclass(frozen=True)
-class Place:
-    """A column in a portion of rows: what a fault is told with."""
-
-    where: str
-    first_row: int
-
-    def refuse_first(self, bad: pa.Array, why: str) -> None:
-        """Refuse the first row that is bad."""
-        at = pc.index(bad, value=True).as_py()
-        if at >= 0:
-            raise Unreadable(f"{self.where}, row {self.first_row + at}: {why}")
-
-
-def check(batch: pa.RecordBatch, table: Table, people: People, *, name: str, first_row: int) -> None:
+def check(batch: pa.RecordBatch, table: Table, people: linkage.People, *, name: str, first_row: int) -> None:
     """Refuse the first value that is not what the plan says, by its column and row."""
     for column in table.columns:
         values = batch.column(column.name)
-        place = Place(f"{name}, column {column.name}", first_row)
+        place = linkage.Place(f"{name}, column {column.name}", first_row)
         _check_type(values, column, place)
         if column.action is Action.PSEUDONYM:
-            _check_people(values, people, place, table=table, is_subject=column.name == table.subject)
+            linkage.check_people(values, people, place, table=table, is_subject=column.name == table.subject)
 
 
-def _check_type(values: pa.Array, column: Column, place: Place) -> None:
+def _check_type(values: pa.Array, column: Column, place: linkage.Place) -> None:
     if column.type is Type.TEXT or column.action is Action.DROP:
         return
     good = pc.match_substring_regex(values, SHAPES[column.type])
@@ -80,7 +51,7 @@ def _check_type(values: pa.Array, column: Column, place: Place) -> None:
         _check_days(pc.utf8_slice_codeunits(values, 0, 10), place)
 
 
-def _check_days(days: pa.Array, place: Place) -> None:
+def _check_days(days: pa.Array, place: linkage.Place) -> None:
     """Refuse 30 February, which has the shape of a date."""
     try:
         days.cast(pa.date32())
@@ -88,24 +59,3 @@ def _check_days(days: pa.Array, place: Place) -> None:
         moments = pc.strptime(days, format="%Y-%m-%d", unit="s", error_is_null=True)
         same = pc.fill_null(pc.equal(pc.strftime(moments, format="%Y-%m-%d"), days), fill_value=False)
         place.refuse_first(pc.and_(pc.is_valid(days), pc.invert(same)), "no such day in the calendar")
-
-
-def _check_people(values: pa.Array, people: People, place: Place, *, table: Table, is_subject: bool) -> None:
-    if is_subject:
-        place.refuse_first(pc.is_null(values), "no id; each row belongs to somebody")
-    if people.known is not None:
-        strange = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, people.known)))
-        place.refuse_first(strange, f"an id that is not in the linkage ({people.plan.linkage})")
-        return
-    if is_subject and table.name == people.plan.linkage:
-        _check_once(values, people, place)
-    people.seen.update(pc.unique(values.drop_null()).to_pylist())
-
-
-def _check_once(values: pa.Array, people: People, place: Place) -> None:
-    """Refuse a person who stands twice in the linkage."""
-    met: set[str] = set()
-    for at, one in enumerate(values.to_pylist()):
-        if one in met or one in people.seen:
-            raise Unreadable(f"{place.where}, row {place.first_row + at}: an id that stands twice in the linkage")
-        met.add(one)

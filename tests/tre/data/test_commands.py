@@ -85,7 +85,7 @@ BAD = [
     (("dataset", "ingest", "trial", "x.csv"), 4, "no dataset trial"),
     (("dataset", "show", "trial"), 4, "no dataset trial"),
     (("dataset", "withdraw", "trial", "--why", "x"), 4, "no dataset trial"),
-    (("extract", "prepare", "trial", "sunrise"), 4, "no project sunrise"),
+    (("extract", "prepare", "trial", "sunrise"), 4, "no project 'sunrise'"),
     (("extract", "risk", "trial", "sunrise"), 4, "no extract of trial for sunrise"),
 ]
 
