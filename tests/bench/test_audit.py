@@ -39,11 +39,14 @@ def test_a_hundred_thousand_entries_are_verified_in_two_seconds(bodies, settings
     (tmp_path / "checkpoints.jsonl").write_text("")
     (tmp_path / "log.pub").write_text(key)
     plain = min(seconds(lambda: [sha256(body).digest() for body in bodies]) for _ in range(3))
+    begun = time.process_time()  # of this process alone, so that a busy machine does not tell us the log is slow
     took = min(seconds(lambda: verify.log(verify._bodies(path), {}, note.verifier(key))) for _ in range(3))
+    worked = (time.process_time() - begun) / 3
     with capsys.disabled():
-        print(f"\n  verify: {MANY / took:,.0f} entries/s ({took:.2f} s for all); {took / plain:.1f} x plain SHA-256")
+        print(f"\n  verify: {MANY / took:,.0f} entries/s, {took:.2f} s for all ({worked:.2f} s of processor)", end="")
+        print(f"; {took / plain:.1f} x plain SHA-256")
     assert verify.folder(tmp_path).root == merkle.root_of(bodies).hex()
-    assert took <= 2
+    assert worked <= 2
 
 
 def plain_inserts(path, count):
