@@ -55,7 +55,9 @@ class Play(NamedTuple):
 
 CAST = (
     Player("alice", "Alice Amsel", Role.ANALYST, "opens a room in sunrise and asks for an export"),
-    Player("bob", "Bob Birke", Role.ANALYST, "has yet to pass a course: sees why harbour stays shut", "safe-researcher"),
+    Player(
+        "bob", "Bob Birke", Role.ANALYST, "has yet to pass a course: sees why harbour stays shut", "safe-researcher"
+    ),
     Player("carol", "Carol Clematis", Role.APPROVER, "looks at what wants to leave, and votes"),
     Player("dave", "Dave Distel", Role.APPROVER, "is the second pair of eyes"),
     Player("erin", "Erin Erle", Role.COMMITTEE, "sits on the data access committee"),
