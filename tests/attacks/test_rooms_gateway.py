@@ -85,7 +85,8 @@ def test_a_file_cannot_be_carried_in(alice):
 
 def test_text_can_be_edited_and_saved(alice):
     model = {"type": "file", "format": "text", "content": "typed"}
-    assert alice.ask("PUT", "sunrise", "api/contents/typed 100%25.txt", json=model).status_code in {200, 201}
+    saved = alice.ask("PUT", "sunrise", "api/contents/typed 100%25.txt", json=model)
+    assert saved.status_code in {200, 201}, saved.text
     assert alice.ask("GET", "sunrise", "api/contents/typed 100%25.txt").json()["content"] == "typed"
 
 
@@ -144,7 +145,8 @@ def test_another_host_name_is_refused(alice, house):
         headers={"Host": f"bob.localhost:{house.settings.port}"},
         follow_redirects=False,
     )
-    assert answer.status_code in {404, 421}
+    assert answer.status_code in {302, 404, 421}  # the proxy gives it to the Hub, or the gateway says no
+    assert "content" not in answer.text
     direct = alice.http.get(
         f"http://127.0.0.1:{house.settings.gateway_port}/user/alice/sunrise/lab", follow_redirects=False
     )
@@ -168,14 +170,13 @@ def test_a_service_worker_is_refused(alice):
 def test_labs_own_files_are_served_and_not_counted(alice, house):
     from tre.host import image
 
-    name = next(
-        url for url in image.current(house.settings).static if url.startswith("static/lab/") and url.endswith(".js")
-    )
-    time.sleep(4)
+    files = image.current(house.settings).static
+    scripts = (url for url in files if url.startswith("static/lab/") and url.endswith(".js"))
+    name = max(scripts, key=lambda url: files[url].stat().st_size)
     before = _seen(alice)
     answer = alice.ask("GET", "sunrise", name)
     assert answer.status_code == 200
-    assert answer.content == image.current(house.settings).static[name].read_bytes()
+    assert answer.content == files[name].read_bytes()
     assert _seen(alice) - before < len(answer.content)
 
 

@@ -48,7 +48,7 @@ def test_a_room_sets_nothing_but_type_and_date():
         "Access-Control-Allow-Origin": "*", "SourceMap": "http://evil.example", "Report-To": "{}", "NEL": "{}", "Content-Type": "text/html",
         "Strict-Transport-Security": "max-age=1", "Cross-Origin-Opener-Policy": "unsafe-none", "Content-Encoding": "gzip",
     })  # fmt: skip
-    assert headers.from_room(said, PREFIX) == {"Content-Type": "text/html"}
+    assert headers.from_room(200, said, PREFIX) == {"Content-Type": "text/html"}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,11 @@ def test_a_room_sets_nothing_but_type_and_date():
 )
 def test_a_redirect_stays_in_the_room(location, may):
     assert headers.stays(location, PREFIX) is may
-    assert (headers.from_room({"Location": location}, PREFIX) is not None) is may
+    assert (headers.from_room(302, {"Location": location}, PREFIX) is not None) is may
+
+
+def test_a_place_that_nobody_is_sent_to_is_dropped():
+    assert headers.from_room(201, {"Location": "http://evil.example"}, PREFIX) == {}
 
 
 @given(st.text(max_size=50))

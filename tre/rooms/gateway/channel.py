@@ -47,12 +47,16 @@ async def channel(
         )
         outer.headers.update(room.guards)
         await outer.prepare(request)
-        room.channels.add(outer)
+        here = asyncio.current_task()
+        assert here is not None  # noqa: S101 -- aiohttp runs each request in a task
+        room.channels.add(here)
         try:
-            code, why = await _first(_out(inner, outer, room, meter), _in(outer, inner, room), _watch(may_stay))
+            code, why = await _first(
+                _out(inner, outer, room, meter), _in(outer, inner, room), _watch(may_stay), room.until_closed()
+            )
             await end(outer, code, why)
         finally:
-            room.channels.discard(outer)
+            room.channels.discard(here)
         return outer
 
 

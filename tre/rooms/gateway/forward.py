@@ -36,7 +36,7 @@ async def forward(request: web.Request, room: OpenRoom, passage: Passage, meter:
         data=body or None,
         allow_redirects=False,
     ) as answer:
-        kept = headers.from_room(answer.headers, room.prefix)
+        kept = headers.from_room(answer.status, answer.headers, room.prefix)
         if kept is None:
             raise Denied("the room tried to send the browser elsewhere")
         out = web.StreamResponse(status=answer.status, headers={**kept, **room.guards})

@@ -8,6 +8,7 @@ TO_ROOM = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
 # From the room: what a browser needs to read the body.
 FROM_ROOM = ("Content-Type", "Last-Modified")
 LONGEST_VALUE = 1024
+REDIRECTS = range(300, 400)
 
 
 def policy(origin: str, prefix: str) -> str:
@@ -50,10 +51,10 @@ def to_room(given: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "Host": "localhost", "Accept-Encoding": "identity"}
 
 
-def from_room(given: Mapping[str, str], prefix: str) -> dict[str, str] | None:
+def from_room(status: int, given: Mapping[str, str], prefix: str) -> dict[str, str] | None:
     """Return the headers of a room that a browser may see; None if it tries to send the browser elsewhere."""
     kept = {name: given[name] for name in FROM_ROOM if name in given and len(given[name]) <= LONGEST_VALUE}
-    if "Location" in given:
+    if status in REDIRECTS and "Location" in given:
         if not stays(given["Location"], prefix):
             return None
         kept["Location"] = given["Location"]

@@ -16,6 +16,7 @@ from tre.rooms.room import origin
 from tre.settings import Settings
 
 CLOSED = 4403
+CLOSE_SECONDS = 2
 
 
 class OpenRoom:
@@ -30,7 +31,9 @@ class OpenRoom:
         self.host = self.origin.partition("://")[2]
         self.login = Login(settings, given, seal)
         self.guards = headers.guards(self.origin, self.prefix)
-        self.channels: set[web.WebSocketResponse] = set()
+        self.channels: set[asyncio.Task[object]] = set()
+        """The tasks that serve a browser's channel each."""
+        self._closing: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.active_at: datetime | None = None
         self._settings = settings
         self._folder = settings.room_sockets(given.project, given.person)
@@ -57,16 +60,22 @@ class OpenRoom:
 
     async def close(self, why: str) -> None:
         """Cut every browser off, at once, and let go of the sockets."""
-        await asyncio.gather(*(end(channel, CLOSED, why) for channel in tuple(self.channels)))
+        self._closing.set_result(why)
+        if self.channels:
+            await asyncio.wait(tuple(self.channels), timeout=CLOSE_SECONDS)
         if self._listener is not None:
             await self._listener.stop()
         if self._session is not None:
             await self._session.close()
 
+    async def until_closed(self) -> tuple[int, str]:
+        """Wait for the room's end; return the code and the reason for whoever is connected."""
+        return CLOSED, await asyncio.shield(self._closing)
+
 
 async def end(channel: web.WebSocketResponse, code: int, why: str) -> None:
     """Close a websocket with a reason; a browser that does not answer waits for nobody."""
     try:
-        await asyncio.wait_for(channel.close(code=code, message=why.encode()[:120]), timeout=2)
+        await asyncio.wait_for(channel.close(code=code, message=why.encode()[:120]), timeout=CLOSE_SECONDS)
     except (TimeoutError, ConnectionError):
         return
