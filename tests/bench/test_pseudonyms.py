@@ -12,7 +12,9 @@ from tre.data import silo
 pytestmark = pytest.mark.bench
 
 ROWS, PERSONS = 10_000_000, 500_000
-SECONDS, MEGABYTES = 3.0, 1500
+MEGABYTES = 1500
+RATIO = 2.29
+"""3.0 s where the floor is 1.31 s: two idle cores. On a busy machine both grow alike, so the ratio is what is held."""
 
 # A process of its own, so that its memory is its own.
 PROGRAM = f"""
@@ -45,7 +47,7 @@ def test_ten_million_rows_have_their_pseudonyms_in_time():
         f"\npseudonyms: {ROWS:,} rows, {PERSONS:,} persons: {seconds:.2f} s, {megabytes:.0f} MB, "
         f"{seconds / floor:.2f} x an unkeyed sha256 of every row ({floor:.2f} s)"
     )
-    assert seconds <= SECONDS
+    assert seconds / floor <= RATIO
     assert megabytes <= MEGABYTES
 
 
