@@ -9,7 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
@@ -29,7 +29,8 @@ SEALED = {
     "Content-Disposition": 'inline; filename="preview.png"',
 }
 _CELL = re.compile(r"column (?P<column>.+), row (?P<row>\d+)")
-_ROW = re.compile(r"(?:row|line|record) (?P<row>\d+)")
+_ROW = re.compile(r"row (?P<row>\d+)")
+_LINE = re.compile(r"line (?P<line>\d+)")
 _COLUMN = re.compile(r"column (?P<column>.+)")
 _SPELT = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 
@@ -67,6 +68,11 @@ class Preview:
     step: int = ROWS
     hidden_columns: int = 0
 
+    @property
+    def numeric(self) -> frozenset[int]:
+        """Columns whose first shown cell is a number."""
+        return frozenset(at for at, cell in enumerate(self.rows[0].cells) if cell.number) if self.rows else frozenset()
+
 
 @dataclass(frozen=True)
 class Marks:
@@ -75,6 +81,7 @@ class Marks:
     cells: frozenset[tuple[str, int]]
     rows: frozenset[int]
     columns: frozenset[str]
+    lines: frozenset[int]
 
 
 def of(kind: str, content: bytes, *, wheres: Iterable[str], first: int = 0) -> Preview:
@@ -99,15 +106,17 @@ def is_picture(kind: str, content: bytes) -> bool:
 
 def read_marks(wheres: Iterable[str]) -> Marks:
     """Understand where findings point."""
-    cells, rows, columns = set(), set(), set()
+    cells, rows, columns, lines = set(), set(), set(), set()
     for where in wheres:
         if found := _CELL.fullmatch(where):
             cells.add((found["column"], int(found["row"])))
         elif found := _ROW.fullmatch(where):
             rows.add(int(found["row"]))
+        elif found := _LINE.fullmatch(where):
+            lines.add(int(found["line"]))
         elif found := _COLUMN.fullmatch(where):
             columns.add(found["column"])
-    return Marks(frozenset(cells), frozenset(rows), frozenset(columns))
+    return Marks(frozenset(cells), frozenset(rows), frozenset(columns), frozenset(lines))
 
 
 def visible(text: str, longest: int = LONGEST) -> tuple[tuple[str, bool], ...]:
@@ -128,7 +137,7 @@ def visible(text: str, longest: int = LONGEST) -> tuple[tuple[str, bool], ...]:
 
 def _table(text: str, marks: Marks, first: int) -> Preview:
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+        rows, marks = _read(text, marks)
     except csv.Error:
         return _text(text, marks, first)
     if not rows:
@@ -144,6 +153,20 @@ def _table(text: str, marks: Marks, first: int) -> Preview:
         step=ROWS,
         hidden_columns=max(0, max(map(len, rows)) - COLUMNS),
     )
+
+
+def _read(text: str, marks: Marks) -> tuple[list[list[str]], Marks]:
+    """Read the rows as the checks do, without empty lines; a finding about a line points at the row that holds it."""
+    rows: list[list[str]] = []
+    flagged, line = set(marks.rows), 0
+    reader = csv.reader(io.StringIO(text, newline=""))
+    for row in reader:
+        if row:
+            if not marks.lines.isdisjoint(range(line + 1, reader.line_num + 1)):
+                flagged.add(len(rows))
+            rows.append(row)
+        line = reader.line_num
+    return rows, replace(marks, rows=frozenset(flagged))
 
 
 def _row(number: int, row: Sequence[str], head: Sequence[str], marks: Marks) -> Row:
@@ -169,12 +192,12 @@ def _text(text: str, marks: Marks, first: int, *, cells: tuple[tuple[str, tuple[
 
 def _lines(lines: Iterable[str], marks: Marks) -> Iterator[Row]:
     for number, line in enumerate(lines, 1):
-        yield Row(number, (Cell(visible(line), flag=False, number=False),), number in marks.rows)
+        yield Row(number, (Cell(visible(line), flag=False, number=False),), number in marks.lines)
 
 
 def _notebook(text: str) -> tuple[tuple[str, tuple[Row, ...]], ...]:
     """Return the cells' sources in a form that is easy to read; the whole file is shown below them in any case."""
-    nobody = Marks(frozenset(), frozenset(), frozenset())
+    nobody = read_marks(())
     try:
         cells = json.loads(text)["cells"]
         sources = [(str(cell["cell_type"])[:20], _source(cell["source"])) for cell in cells[:LINES]]

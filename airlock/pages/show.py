@@ -61,7 +61,7 @@ def home(request: Request) -> Response:
             name: _details(session, [row.id for row in rows[:MOST]], request)
             for name, rows in {"own": own, "queue": queue, "decided": decided, "others": others}.items()
         }
-    return render(request, "home.html", now=now, turn=views.turn, lists=lists)
+    return render(request, "home.html", now=now, turn=views.turn, next=views.next_step, lists=lists)
 
 
 def show(request: Request) -> Response:
@@ -80,7 +80,8 @@ def page(
     state = State(detail.request.state)
     return render(
         request, "request.html", status=problem.status if problem else 200, detail=detail, now=now,
-        bar=views.bar(state), turn=views.turn(detail), seen=state, moving=views.moving(state),
+        bar=views.bar(state), turn=views.turn(detail), next=views.next_step(detail),
+        seen=state, moving=views.moving(state),
         votes=detail.votes, blind=state is State.IN_REVIEW, quorum=QUORUM, verdicts=VERDICTS, problem=problem,
         voted=any(v.approver == who.name and v.round == detail.request.round for v in detail.votes),
         filled={"verdict": "", "reason": "", **(filled or {})},
@@ -97,7 +98,7 @@ def standing(request: Request) -> Response:
     seen = request.query_params.get("seen", state)
     return render(
         request, "_standing.html", detail=detail, now=now, bar=views.bar(state), turn=views.turn(detail),
-        seen=seen, moving=views.moving(state),
+        next=views.next_step(detail), seen=seen, moving=views.moving(state),
     )  # fmt: skip
 
 

@@ -49,6 +49,13 @@ def turn(detail: Detail) -> str:
     return _others(state, detail.request.requester)
 
 
+def next_step(detail: Detail) -> str:
+    """Say what happens next, to an approver as what they are to do."""
+    if "vote" in detail.may:
+        return "Read the files and what the checks found, then vote. The second vote settles the request."
+    return detail.says
+
+
 def _others(state: State, author: str) -> str:
     if state is State.RELEASED:
         return f"{author}'s, who collects the files"
