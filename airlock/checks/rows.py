@@ -10,6 +10,8 @@ from airlock.checks.thresholds import Thresholds
 _IDENTIFIER = re.compile(r"(?=[^\d]*\d)[A-Za-z0-9_-]{6,64}\Z")
 _FEW = 5
 """Fewer rows than this tell nothing about what a row is."""
+_MANY = 50
+"""More rows than this, if they cannot be compared with the data, are for the approvers to look at."""
 
 
 def check(table: Table, persons: Sequence[int] | None, limits: Thresholds) -> Iterator[Finding]:
@@ -19,6 +21,9 @@ def check(table: Table, persons: Sequence[int] | None, limits: Thresholds) -> It
         yield _says("file", f"{single} of {len(table.rows)} rows are single persons of the project's data")
     if len(table.rows) > limits.largest_rows:
         yield _says("file", f"{len(table.rows)} rows are data, not a result")
+    if persons is None and len(table.rows) > _MANY:
+        said = f"{len(table.rows)} rows, none of whose columns is named as in the project's data: are they people?"
+        yield Finding("row_level", Severity.WARN, "file", said)
     for at in range(len(table.heads)):
         if _names_rows(table.column(at)):
             yield _says(f"column {at + 1}", "every row has a different identifier: rows may be people")
