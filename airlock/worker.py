@@ -43,6 +43,7 @@ _LOG = structlog.get_logger()
 
 def work(settings: Settings, *, stop: Callable[[], bool] = lambda: False) -> None:
     """Work until told to stop."""
+    thresholds.load(settings.thresholds)  # a profile that cannot be read is said now, not at the first request
     with _alone(settings):
         records = opened(settings)
         try:
@@ -50,7 +51,9 @@ def work(settings: Settings, *, stop: Callable[[], bool] = lambda: False) -> Non
                 try:
                     step(records, settings, now=datetime.now(UTC))
                 except TREError as error:
-                    _LOG.error("the records do not let the worker go on", why=str(error))
+                    _LOG.error("the worker cannot go on, and tries again", why=str(error))
+                except Exception as error:  # noqa: BLE001 -- the next look may find it mended
+                    _LOG.error("the worker stumbled, and tries again", **_fault(error))
                 time.sleep(EVERY)
         finally:
             records.close()

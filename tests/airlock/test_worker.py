@@ -10,7 +10,7 @@ from airlock import worker
 from airlock.checks import run
 from airlock.states import State
 from tests.airlock.house import SAFE
-from tre.errors import Unavailable
+from tre.errors import Unavailable, Unreadable
 from tre.governance import projects
 from tre.settings import load
 
@@ -120,3 +120,21 @@ def test_a_worker_that_is_killed_while_it_checks_leaves_nothing_half_done(home):
         pass
     assert {home.state(request) for request in requests} == {State.IN_REVIEW}, states
     assert home.acts().count("export.check") == len(requests)
+
+
+def test_a_worker_with_unreadable_thresholds_does_not_begin(home):
+    with pytest.raises(Unreadable, match="no profile"):
+        worker.work(load(home.settings.home, thresholds="none"), stop=lambda: True)
+
+
+def test_a_worker_that_stumbles_goes_on(home, monkeypatch):
+    looks = []
+
+    def stumble(*_, **__):
+        looks.append(1)
+        raise RuntimeError
+
+    monkeypatch.setattr(worker, "step", stumble)
+    monkeypatch.setattr(worker, "EVERY", 0)
+    worker.work(home.settings, stop=lambda: len(looks) == 3)
+    assert len(looks) == 3
