@@ -215,7 +215,7 @@ def described(request: Request) -> Response:
 
 def readable(request: Request) -> Response:
     """Show the description to people, made from the same document."""
-    return render(request, "api.html", document=document(house(request).settings))
+    return render(request, "api.html", document=document(house(request).settings), faults=_FAULTS)
 
 
 def document(settings: Settings) -> dict[str, Any]:  # an OpenAPI document has no narrower type
