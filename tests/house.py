@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -407,8 +407,8 @@ def house() -> Iterator[House]:
 
 
 @contextmanager
-def a_house(**given) -> Iterator[House]:
-    """A TRE of its own, not started."""
+def a_house(*, filled: Callable[[House], None] | None = None, **given) -> Iterator[House]:
+    """A TRE of its own, not started; `filled` says with whom and what, unless it is `furnish`."""
     home = Path(tempfile.mkdtemp(prefix="tre-", dir="/var/tmp"))  # short: Unix sockets; root's: rooms mount it
     home.chmod(0o711)
     settings = tre.settings.load(home / "home", port=free_ports(), **given)
@@ -417,7 +417,7 @@ def a_house(**given) -> Iterator[House]:
     (settings.home / "tre.toml").write_text(f"port = {settings.port}\n")
     made = House(settings, opened(settings))
     try:
-        furnish(made)
+        (filled or furnish)(made)
         yield made
     finally:
         made.close()
