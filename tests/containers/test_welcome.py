@@ -105,10 +105,10 @@ def test_every_cell_runs(ran):
 
 def test_the_table_counts_each_person_of_the_trial_once(ran):
     rows = list(csv.DictReader((ran.outbox / "events-by-arm.csv").read_text().splitlines()))
-    assert list(rows[0]) == ["arm", "outcome", "persons"]
+    assert list(rows[0]) == ["arms", "cens", "persons"]
     assert len(rows) == 8
     assert sum(int(row["persons"]) for row in rows) == 2139
-    assert sum(int(row["persons"]) for row in rows if row["outcome"] == "event") == 521
+    assert sum(int(row["persons"]) for row in rows if row["cens"] == "1") == 521
 
 
 def test_the_picture_is_a_png(ran):
