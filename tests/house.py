@@ -464,7 +464,7 @@ def an_extract(session, settings: Settings, project: str, *, now: datetime, numb
 
 def free_ports(count: int = 6) -> int:
     """The first of some neighbouring ports that nobody uses now."""
-    for first in range(20_000 + os.getpid() % 20_000, 60_000, count):
+    for first in range(20_000 + os.getpid() * count % 12_000, 60_000, count):
         taken = [_taken(port) for port in range(first, first + count)]
         if not any(taken):
             return first
