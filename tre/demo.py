@@ -8,7 +8,6 @@ import os
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple
 
 from cyclopts import App
@@ -25,7 +24,6 @@ from tre.records.db import Records
 from tre.records.tables import DatasetVersionRow, ExtractRow, PersonRow, ProjectRow
 from tre.settings import Settings, load
 
-HOME = Path("/var/lib/hortus/demo")
 YEAR = timedelta(days=365)
 DATASET = "actg175"
 Say = Callable[[str], None]
@@ -78,10 +76,10 @@ COURSES = {
 
 @app.default
 def demo() -> None:
-    """Make a whole TRE in the demo's home and run it; Ctrl-C stops it, the same command goes on."""
+    """Make a whole TRE in an empty home and run it; Ctrl-C stops it, the same command goes on."""
     from tre.up import up
 
-    settings = demo_settings()
+    settings = load()
     prepare(settings, say=_step)
     up(settings, ready=lambda: _welcome(settings))
 
@@ -89,7 +87,7 @@ def demo() -> None:
 @app.command
 def code(name: str, /) -> None:
     """Print a demo person's code of this half minute, as their phone would show it."""
-    settings = demo_settings()
+    settings = load()
     if name not in _passwords(settings):
         raise NotFound(f"nobody called {name[:40]!r} plays in this demo; there are {', '.join(p.name for p in CAST)}")
     records = db.opened(settings)
@@ -101,12 +99,7 @@ def code(name: str, /) -> None:
 @app.command(name="prepare")
 def prepare_only() -> None:
     """Make what `tre demo` needs, and do not run it."""
-    prepare(demo_settings(), say=_step)
-
-
-def demo_settings() -> Settings:
-    """Read the settings of the demo: its own home unless one is named."""
-    return load() if os.environ.get("TRE_HOME") else load(home=HOME)
+    prepare(load(), say=_step)
 
 
 def prepare(settings: Settings, *, say: Say) -> None:
@@ -115,6 +108,7 @@ def prepare(settings: Settings, *, say: Say) -> None:
     image.ensure(settings, say)
     proxy.ensure(settings, say)
     schema.initialise(settings)
+    _refuse_a_real_house(settings)
     seed(settings, say=say)
 
 
@@ -131,6 +125,18 @@ def seed(settings: Settings, *, say: Say) -> None:
         _approve_and_prepare(records, settings, say, now)
     finally:
         records.close()
+
+
+def _refuse_a_real_house(settings: Settings) -> None:
+    """Accounts whose passwords are printed have no place beside real people."""
+    records = db.opened(settings)
+    try:
+        with records.read() as session:
+            strangers = set(session.scalars(select(PersonRow.name))) - set(_passwords(settings))
+    finally:
+        records.close()
+    if strangers:
+        raise Refused(f"{settings.home} is the home of real people: name an empty one, `tre --home DIR demo`")
 
 
 def _enter(records: Records, settings: Settings, player: Player, now: datetime) -> None:
