@@ -1,8 +1,8 @@
 """A whole TRE that runs, once for all tests that need one, and people who use it as their browsers would.
 
-`house` is a home with people, two projects and data; `tre up` runs on it as a process of its own. `house.person("alice")`
-signs in with password and code over the real proxy; `.open("sunrise")` opens a room; `.run("sunrise", "1 + 1")` runs
-code in a kernel through proxy and gateway. Names below *.localhost resolve in browsers only, so connections go to
+`house` is a home with people, two projects and data; `tre up` runs on it as a process. `house.person("alice")` signs
+in with password and code over the real proxy; `.open("sunrise")` opens a room; `.run("sunrise", "1 + 1")` runs code
+in a kernel through proxy and gateway. Names below *.localhost resolve in browsers only, so connections go to
 127.0.0.1 with the Host header.
 """
 
@@ -25,6 +25,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from http.cookies import SimpleCookie
+from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
@@ -96,7 +97,7 @@ class House:
         file = self.settings.logs / f"{part}.log"
         return file.read_text("utf-8", "replace") if file.exists() else ""
 
-    # --- people --------------------------------------------------------------------------------------------------------
+    # --- people -----------------------------------------------------------------------------------------------------
     def person(self, name: str) -> "Visitor":
         """Somebody at a browser, signed in; the same browser each time."""
         if name not in self._people:
@@ -126,7 +127,7 @@ class House:
     def act(self, act: str = "test.build", actor: str = HOST, subject: str = "home"):
         return self.records.act(actor, act, subject)
 
-    # --- rooms from outside --------------------------------------------------------------------------------------------
+    # --- rooms from outside -----------------------------------------------------------------------------------------
     def inspect(self, project: str, person: str) -> dict:
         """What Docker says of a room's container."""
         with self.docker() as client:
@@ -219,7 +220,7 @@ class Visitor:
     def close(self) -> None:
         self.http.close()
 
-    # --- the Hub ---------------------------------------------------------------------------------------------------------
+    # --- the Hub ----------------------------------------------------------------------------------------------------
     def sign_in(self, name: str, *, password: str = PASSWORD, code: str | None = None) -> httpx.Response:
         page = self.page(f"{self.hub}/hub/login")
         xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)[1]
@@ -268,7 +269,7 @@ class Visitor:
     def _servers(self) -> dict:
         return self.hub_api("GET", f"/users/{self.name}").json().get("servers", {})
 
-    # --- a room ----------------------------------------------------------------------------------------------------------
+    # --- a room -----------------------------------------------------------------------------------------------------
     def origin(self, owner: str = "") -> str:
         settings = self.house.settings
         return f"{settings.scheme}://{owner or self.name}.{settings.domain}:{settings.port}"
@@ -382,7 +383,7 @@ def packed(parts: list[bytes]) -> bytes:
 def _message(frame: bytes) -> tuple[str, str, dict]:
     (count,) = struct.unpack_from("<Q", frame)
     at = struct.unpack_from(f"<{count}Q", frame, 8)
-    parts = [frame[start:end] for start, end in zip(at, at[1:], strict=False)]
+    parts = [frame[start:end] for start, end in pairwise(at)]
     header, parent, content = json.loads(parts[1]), json.loads(parts[2]), json.loads(parts[4])
     return header["msg_type"], parent.get("msg_id", ""), content
 

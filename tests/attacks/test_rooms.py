@@ -146,7 +146,8 @@ def test_no_token_url_or_secret_of_the_house_is_in_a_room(alice, house):
         f"""
         import os
         words = [bytes.fromhex(word[::-1]) for word in {digests!r}]
-        places = [f"/proc/{{pid}}/{{what}}" for pid in os.listdir("/proc") if pid.isdigit() for what in ("environ", "cmdline")]
+        pids = [name for name in os.listdir("/proc") if name.isdigit()]
+        places = [f"/proc/{{pid}}/{{what}}" for pid in pids for what in ("environ", "cmdline")]
         for top in ("/home", "/workspace", "/outbox", "/run", "/tmp", "/etc", "/data"):
             for folder, _, names in os.walk(top):
                 places += [os.path.join(folder, name) for name in names if os.path.isfile(os.path.join(folder, name))]
@@ -171,8 +172,9 @@ def test_tre_sock_cannot_be_replaced_from_inside(alice):
         alice,
         """
         import os
-        for step in (lambda: os.unlink("/run/tre/api/tre.sock"), lambda: os.rename("/run/tre/api/tre.sock", "/run/tre/in/x"),
-                     lambda: os.symlink("/run/tre/in/jupyter.sock", "/run/tre/api/y"), lambda: os.chmod("/run/tre/api/tre.sock", 0o777)):
+        ours = "/run/tre/api/tre.sock"
+        for step in (lambda: os.unlink(ours), lambda: os.rename(ours, "/run/tre/in/x"), lambda: os.chmod(ours, 0o777),
+                     lambda: os.symlink("/run/tre/in/jupyter.sock", "/run/tre/api/y")):
             try:
                 step()
                 print("done")
@@ -192,7 +194,8 @@ def test_the_socket_says_who_asks_and_nothing_in_the_question_does(alice, bob):
                 self.sock = socket.socket(socket.AF_UNIX)
                 self.sock.connect("/run/tre/api/tre.sock")
         door = Door("tre")
-        door.request("GET", "/v1/me", headers={"X-Tre-Person": "carol", "X-Tre-Project": "moon", "Authorization": "Bearer x"})
+        claims = {"X-Tre-Person": "carol", "X-Tre-Project": "moon", "Authorization": "Bearer x"}
+        door.request("GET", "/v1/me", headers=claims)
         me = json.loads(door.getresponse().read())
         print(me["person"], me["project"], [one["path"] for one in me["datasets"]])
     """
@@ -209,8 +212,9 @@ def test_nothing_but_the_known_questions_passes_the_socket(alice):
             def connect(self):
                 self.sock = socket.socket(socket.AF_UNIX)
                 self.sock.connect("/run/tre/api/tre.sock")
-        for method, path in (("GET", "/"), ("GET", "/v1/requests/../../hub/api"), ("DELETE", "/v1/requests/1"), ("POST", "/v1/requests/1/vote"),
-                             ("GET", "/v1/requests/1%2Fvote"), ("GET", "/services/airlock/api/requests"), ("POST", "/v1/me")):
+        asked = ("GET /", "GET /v1/requests/../../hub/api", "DELETE /v1/requests/1", "POST /v1/requests/1/vote",
+                 "GET /v1/requests/1%2Fvote", "GET /services/airlock/api/requests", "POST /v1/me")
+        for method, path in (line.split() for line in asked):
             door = Door("tre")
             door.request(method, path)
             print(door.getresponse().status)
@@ -226,10 +230,12 @@ def test_a_process_of_a_room_cannot_become_root(alice):
         import ctypes, os
         libc = ctypes.CDLL(None, use_errno=True)
         status = open("/proc/self/status").read()
-        print(libc.setuid(0), [line.split()[1] for line in status.splitlines() if line.startswith(("CapEff", "CapBnd", "NoNewPrivs", "Seccomp:"))])
+        wanted = ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp:")
+        print(libc.setuid(0), [line.split()[1] for line in status.splitlines() if line.startswith(wanted)])
         found = []
         for top, _, names in os.walk("/usr"):
-            found += [n for n in names if os.path.isfile(os.path.join(top, n)) and os.stat(os.path.join(top, n)).st_mode & 0o6000]
+            files = [os.path.join(top, name) for name in names]
+            found += [file for file in files if os.path.isfile(file) and os.stat(file).st_mode & 0o6000]
         print(found)
     """,
     )

@@ -218,7 +218,7 @@ def decoy(house, tmp_path):
 
 @pytest.mark.parametrize("what", ["link to docker", "link to decoy", "fifo", "folder", "file", "nothing", "hard link"])
 def test_a_replaced_jupyter_sock_leads_nowhere(alice, house, decoy, what):
-    """A room owns its socket folder and may put anything there. What the host opens is a socket of the room, or nothing."""
+    """A room owns its socket folder and may put anything there. The host opens a socket of the room, or nothing."""
     place, door = decoy
     docker = house.settings.docker_url.removeprefix("unix://")
     folder = house.settings.room_sockets("sunrise", "alice") / "in"
@@ -254,7 +254,7 @@ def test_a_replaced_jupyter_sock_leads_nowhere(alice, house, decoy, what):
     assert alice.ask("GET", "sunrise", "api/contents").status_code == 200
 
 
-# --- when a person may not be here any more -----------------------------------------------------------------------------
+# --- when a person may not be here any more -------------------------------------------------------------------------
 def test_a_suspended_persons_open_room_is_shut_in_a_minute_and_their_session_at_once(house):
     house.add("mallory")
     with house.act("member.add") as session:

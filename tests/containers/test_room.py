@@ -103,7 +103,8 @@ def test_a_room_runs_as_its_projects_user_from_the_image_of_the_house(room, hous
 def test_a_room_has_exactly_these_variables(room):
     assert set(room["Config"]["Env"]) >= {"TRE_PROJECT=sunrise", "TRE_PERSON=alice"}
     assert {variable.partition("=")[0] for variable in room["Config"]["Env"]} == {
-        "PATH", "HOME", "LANG", "JUPYTER_PREFER_ENV_PATH", "PYTHONNOUSERSITE", "MPLCONFIGDIR", "TRE_PROJECT", "TRE_PERSON",
+        "PATH", "HOME", "LANG", "JUPYTER_PREFER_ENV_PATH", "PYTHONNOUSERSITE", "MPLCONFIGDIR", "TRE_PROJECT",
+        "TRE_PERSON",
     }  # fmt: skip
 
 
@@ -151,7 +152,8 @@ def test_the_kernel_forbids_what_the_profile_does_not_name(alice):
 
 def test_libraries_of_an_analyst_work_under_the_profile(alice):
     code = (
-        "import duckdb, numpy, scipy.stats, statsmodels.api, sklearn.ensemble, lifelines, matplotlib.pyplot, pysam, pydicom\n"
+        "import duckdb, numpy, scipy.stats, statsmodels.api, sklearn.ensemble\n"
+        "import lifelines, matplotlib.pyplot, pysam, pydicom\n"
         "f = sklearn.ensemble.RandomForestClassifier(n_jobs=2, n_estimators=4).fit([[0], [1]] * 9, [0, 1] * 9)\n"
         "print(duckdb.sql(\"select count(*) from '/data/trial/*.parquet'\").fetchall()[0][0], f.score([[0]], [0]))"
     )

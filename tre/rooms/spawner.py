@@ -25,6 +25,7 @@ from tre.settings import Settings
 
 WELCOME = Path(__file__).parents[2] / "images" / "notebook" / "welcome.ipynb"
 STOP_SECONDS = 5
+NOT_A_MEMBER = "R00"
 DOCKER_SILENT = "Docker does not answer, so no room can be opened; an admin can see why with `tre doctor`"
 T = TypeVar("T")
 
@@ -54,7 +55,7 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
         try:
             return await self._start()
         except Refused as no:
-            raise _refusal(f"This room stays closed: {no}", remedies=no.remedies, status=403) from no
+            raise _told(no, self.name) from no
         except (DockerException, requests.RequestException) as error:
             self.log.warning("Docker: %s", error)
             raise _refusal(DOCKER_SILENT, status=503) from error
@@ -214,6 +215,14 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
 
 async def _aside(work: Callable[..., T], *given: object, **named: object) -> T:
     return await asyncio.to_thread(work, *given, **named)
+
+
+def _told(no: Refused, project: str) -> SpawnException:
+    """Tell a stranger to a project that they are one, and nothing else of it; the log has all reasons."""
+    if NOT_A_MEMBER in no.rules:
+        first = no.remedies[no.rules.index(NOT_A_MEMBER)]
+        return _refusal(f"This room stays closed: you are no member of {project}.", remedies=(first,), status=403)
+    return _refusal(f"This room stays closed: {no}", remedies=no.remedies, status=403)
 
 
 def _refusal(message: str, *, remedies: tuple[str, ...] = (), status: int) -> SpawnException:

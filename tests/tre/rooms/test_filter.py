@@ -49,10 +49,12 @@ def test_what_jupyterlab_needs_passes(method, below, kind):
         ("GET", "lab\\..\\files"), ("GET", "lab%5c..%5cfiles"), ("GET", "lab/%00"), ("GET", "lab/tree/%ff"),
         ("GET", "lab/tree/a%0d%0aSet-Cookie:x"), ("GET", "api/contents/x?download=1"), ("GET", "lab?download"),
         ("GET", "api/contents/x?format=base64"), ("GET", "api/contents/x?FORMAT=base64"),
-        ("GET", "api/contents/x?format=text&format=base64"), ("GET", "api/contents/x?format=base64&format=text&format=base64"),
+        ("GET", "api/contents/x?format=text&format=base64"), ("GET",
+        "api/contents/x?format=base64&format=text&format=base64"),
         ("GET", "api/contents/x?type=blob"), ("GET", "api/contents/x?a=%00"), ("POST", "lab"), ("DELETE", "api/status"),
         ("POST", "api/shutdown"), ("GET", f"api/kernels/{KERNEL}/channels/x"), ("GET", "api/kernels/x/channels"),
-        ("GET", "proxy/80/"), ("GET", "api"  + "/x" * 3000), ("PROPFIND", "api/contents"), ("GET", "tree/x"), ("GET", "notebooks/x"),
+        ("GET", "proxy/80/"), ("GET", "api"  + "/x" * 3000), ("PROPFIND", "api/contents"), ("GET", "tree/x"),
+        ("GET", "notebooks/x"),
     ],
 )  # fmt: skip
 def test_what_is_not_on_the_list_is_refused(method, below):

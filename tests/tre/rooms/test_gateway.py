@@ -15,14 +15,14 @@ from tests.builders import a_person, a_project
 from tests.house import free_ports, packed
 from tests.tre.rooms.hostile import hostile_room, says
 from tre.governance import accounts
+from tre.records.db import opened
+from tre.rooms import control
 from tre.rooms.gateway import frames
 from tre.rooms.gateway.app import LARGEST_UPLOAD, Gateway
 from tre.rooms.gateway.books import Books
 from tre.rooms.gateway.control import serve
 from tre.rooms.gateway.login import COOKIE, sealer
 from tre.rooms.gateway.registry import Registration
-from tre.rooms import control
-from tre.records.db import opened
 
 PREFIX = "/user/ann/sunrise/"
 UID = 64_001
@@ -161,8 +161,19 @@ def test_an_honest_answer_passes(settings, records):
         (b"SSH-2.0-OpenSSH_9.2", 502),
     ],
     ids=[
-        "cookies", "policy", "long header", "many headers", "elsewhere", "hub", "dots", "in the room", "negative length",
-        "two lengths", "length and chunks", "nonsense", "ssh",
+        "cookies",
+        "policy",
+        "long header",
+        "many headers",
+        "elsewhere",
+        "hub",
+        "dots",
+        "in the room",
+        "negative length",
+        "two lengths",
+        "length and chunks",
+        "nonsense",
+        "ssh",
     ],
 )
 def test_a_hostile_head_sets_nothing(settings, records, head, status):
@@ -225,7 +236,7 @@ def test_an_answer_is_cut_at_the_limit_and_the_cut_is_recorded(settings, records
         async with there.room(flood):
             received = 0
             url = f"http://127.0.0.1:{settings.gateway_port}{PREFIX}static/theme.css"
-            with pytest.raises(aiohttp.ClientPayloadError):
+            with pytest.raises(aiohttp.ClientPayloadError):  # noqa: PT012 -- it breaks while it is read
                 async with there.session.get(url, headers=there.headers) as answer:
                     async for chunk in answer.content.iter_any():
                         received += len(chunk)
@@ -268,7 +279,7 @@ def test_a_limit_that_was_spent_before_a_restart_is_still_spent(settings, record
     assert 80 < tried(settings, records, story) <= 100
 
 
-# --- channels -----------------------------------------------------------------------------------------------------------
+# --- channels -------------------------------------------------------------------------------------------------------
 def kernel(*payloads, wait=30.0):
     """A room whose kernel's channel sends these frames."""
 
@@ -387,7 +398,7 @@ def test_a_kernels_channel_speaks_the_protocol_that_is_counted(settings, records
     assert tried(settings, records, story) == 403
 
 
-# --- who asks -----------------------------------------------------------------------------------------------------------
+# --- who asks -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "cookie", ["", "x", "gAAAAAB", "sealed for another room", "sealed for another use", "another token"]
 )
@@ -434,7 +445,7 @@ def test_a_person_who_follows_a_link_is_sent_to_the_hub_with_pkce(settings, reco
 
 def test_a_callback_that_this_browser_did_not_begin_ends_nowhere(settings, records):
     async def story(there):
-        status, _, headers = await there.ask("lab", Cookie="", Accept="text/html")
+        _, _, headers = await there.ask("lab", Cookie="", Accept="text/html")
         state = headers["Location"].partition("state=")[2].partition("&")[0]
         return await there.ask(f"oauth_callback?code=stolen&state={state}", Cookie="")
 
@@ -454,7 +465,7 @@ def test_only_the_hub_may_ask_whether_a_room_is_up(settings, records):
     assert tried(settings, records, story) == (200, 421, 503)
 
 
-# --- coming and going -----------------------------------------------------------------------------------------------------
+# --- coming and going -----------------------------------------------------------------------------------------------
 def test_the_next_gateway_knows_the_rooms_of_the_last(settings, records):
     async def story(there):
         file = settings.sockets / "gateway.json"
@@ -467,7 +478,8 @@ def test_the_next_gateway_knows_the_rooms_of_the_last(settings, records):
 
 def test_the_control_socket_is_for_the_houses_own_user(settings, records):
     async def story(there):
-        return (settings.sockets / "control.sock").stat().st_mode & 0o777, await control.known(settings, "ann", "sunset")
+        mode = (settings.sockets / "control.sock").stat().st_mode & 0o777
+        return mode, await control.known(settings, "ann", "sunset")
 
     assert tried(settings, records, story) == (0o600, False)
 

@@ -32,21 +32,26 @@ def test_over_tls_the_channel_is_too():
 
 def test_a_room_sees_neither_cookie_nor_token_nor_origin():
     sent = CIMultiDict({
-        "Cookie": "tre-room=x", "Authorization": "token x", "Origin": ORIGIN, "Referer": ORIGIN, "Host": "ann.localhost:8000",
+        "Cookie": "tre-room=x", "Authorization": "token x",
+        "Origin": ORIGIN, "Referer": ORIGIN, "Host": "ann.localhost:8000",
         "X-Forwarded-For": "10.1.1.1", "X-XSRFToken": "x", "Sec-Fetch-Site": "same-origin", "Connection": "upgrade",
         "Accept": "*/*", "Content-Type": "application/json", "User-Agent": "x",
     })  # fmt: skip
     assert headers.to_room(sent) == {
-        "Accept": "*/*", "Content-Type": "application/json", "User-Agent": "x", "Host": "localhost", "Accept-Encoding": "identity",
+        "Accept": "*/*", "Content-Type": "application/json", "User-Agent": "x", "Host": "localhost",
+        "Accept-Encoding": "identity",
     }  # fmt: skip
 
 
 def test_a_room_sets_nothing_but_type_and_date():
     said = CIMultiDict({
         "Set-Cookie": "a=b; Path=/hub/", "Content-Security-Policy": "default-src *", "Service-Worker-Allowed": "/",
-        "Clear-Site-Data": '"*"', "Link": "</x>; rel=preload", "Refresh": "0; url=http://evil.example", "Content-Disposition": "attachment",
-        "Access-Control-Allow-Origin": "*", "SourceMap": "http://evil.example", "Report-To": "{}", "NEL": "{}", "Content-Type": "text/html",
-        "Strict-Transport-Security": "max-age=1", "Cross-Origin-Opener-Policy": "unsafe-none", "Content-Encoding": "gzip",
+        "Clear-Site-Data": '"*"', "Link": "</x>; rel=preload", "Refresh": "0; url=http://evil.example",
+        "Content-Disposition": "attachment",
+        "Access-Control-Allow-Origin": "*", "SourceMap": "http://evil.example", "Report-To": "{}", "NEL": "{}",
+        "Content-Type": "text/html",
+        "Strict-Transport-Security": "max-age=1", "Cross-Origin-Opener-Policy": "unsafe-none",
+        "Content-Encoding": "gzip",
     })  # fmt: skip
     assert headers.from_room(200, said, PREFIX) == {"Content-Type": "text/html"}
 

@@ -130,7 +130,7 @@ def test_whatever_happens_no_byte_above_the_limit_leaves(steps):
     assert stored + sum(meter.take_unsaved().values()) == sent
 
 
-# --- in the records -----------------------------------------------------------------------------------------------------
+# --- in the records -------------------------------------------------------------------------------------------------
 def test_counts_add_up_in_the_records_over_restarts(records, settings):
     books = Books(records, settings)
     for size in (5, 7):

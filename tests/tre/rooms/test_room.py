@@ -1,5 +1,4 @@
 import json
-import os
 from types import SimpleNamespace
 
 import pytest
@@ -74,10 +73,14 @@ def test_the_profile_is_a_list_of_what_is_allowed():
     assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
     allowed = {name for rule in profile["syscalls"] if rule["action"] == "SCMP_ACT_ALLOW" for name in rule["names"]}
     never = {
-        "ptrace", "process_vm_readv", "process_vm_writev", "io_uring_setup", "io_uring_enter", "io_uring_register", "keyctl",
-        "add_key", "request_key", "userfaultfd", "bpf", "perf_event_open", "mount", "umount2", "move_mount", "fsopen", "unshare",
-        "setns", "pivot_root", "chroot", "init_module", "finit_module", "kexec_load", "reboot", "swapon", "open_by_handle_at",
-        "name_to_handle_at", "pidfd_getfd", "kcmp", "acct", "quotactl", "settimeofday", "clock_settime", "syslog", "clone3",
+        "ptrace", "process_vm_readv", "process_vm_writev", "io_uring_setup", "io_uring_enter", "io_uring_register",
+        "keyctl",
+        "add_key", "request_key", "userfaultfd", "bpf", "perf_event_open", "mount", "umount2", "move_mount",
+        "fsopen", "unshare",
+        "setns", "pivot_root", "chroot", "init_module", "finit_module", "kexec_load", "reboot", "swapon",
+        "open_by_handle_at",
+        "name_to_handle_at", "pidfd_getfd", "kcmp", "acct", "quotactl", "settimeofday", "clock_settime", "syslog",
+        "clone3",
         "sethostname", "iopl", "ioperm", "mknod", "mknodat",
     }  # fmt: skip
     assert not never & allowed
@@ -93,7 +96,7 @@ def test_a_socket_is_of_a_family_that_is_named():
     ]
 
 
-# --- folders ------------------------------------------------------------------------------------------------------------
+# --- folders --------------------------------------------------------------------------------------------------------
 def test_folders_belong_to_the_project_and_their_parents_to_root(made, settings):
     folders.make(settings, made)
     for place in (
@@ -129,7 +132,7 @@ def test_a_new_start_empties_the_rooms_socket_folder_without_following_links(mad
     (incoming / "deep").mkdir()
     (incoming / "deep" / "link").symlink_to(precious)
     folders.make(settings, made)
-    assert os.listdir(incoming) == []
+    assert list(incoming.iterdir()) == []
     assert (precious / "file").read_text() == "x"
 
 

@@ -25,7 +25,7 @@ def test_a_door_opens_for_its_own_user(folder, door):
 
 
 def test_a_door_is_made_for_one_user(folder, door):
-    found = os.stat(folder / "a.sock")
+    found = (folder / "a.sock").stat()
     assert stat.S_IMODE(found.st_mode) == 0o600
     assert found.st_uid == os.geteuid()
 
@@ -57,13 +57,13 @@ def test_what_is_no_door_is_not_opened(folder, door, what):
             place.mkdir()
         case "file":
             place.write_text("x")
-    with pytest.raises(OSError):
+    with pytest.raises(OSError):  # noqa: PT011 -- which one depends on what lies there
         sockets.connect(folder, "b.sock", uid=os.geteuid(), seconds=1)
 
 
 def test_a_folder_that_is_a_link_is_not_entered(tmp_path, door):
     (tmp_path / "in").symlink_to(tmp_path)
-    with pytest.raises(OSError):
+    with pytest.raises(NotADirectoryError):
         sockets.connect(tmp_path / "in", "a.sock", uid=os.geteuid())
 
 
@@ -73,9 +73,9 @@ def test_a_full_door_is_given_up_in_time(folder):
     silent.listen(0)
     held = []
     try:
-        with pytest.raises(OSError):
+        with pytest.raises((TimeoutError, BlockingIOError)):  # noqa: PT012 -- the kernel says how many find room
             for _ in range(5):
-                held.append(sockets.connect(folder, "full.sock", uid=os.geteuid(), seconds=0.3))
+                held.append(sockets.connect(folder, "full.sock", uid=os.geteuid(), seconds=0.3))  # noqa: PERF401
     finally:
         for one in (*held, silent):
             one.close()

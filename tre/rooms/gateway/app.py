@@ -29,6 +29,8 @@ from tre.settings import Settings
 SAVE_SECONDS = 5
 ACTIVITY_SECONDS = 60
 ASK_ACCOUNT_SECONDS = 5
+READY_SECONDS = 3
+READY_TICK_SECONDS = 0.05
 LARGEST_UPLOAD = 32 * 1024 * 1024
 log = logging.getLogger("gateway")
 READS = frozenset({"GET", "HEAD"})
@@ -98,7 +100,7 @@ class Gateway:
         if room is None:
             return said(request, 404, "This room is not open.", {}, self._settings.hub_origin)
         if self._is_probe(request, room):
-            return await _ready(room)
+            return await self._ready(room)
         if request.host != room.host:
             return said(request, 421, "This host name is not the room's.", room.guards, self._settings.hub_origin)
         try:
@@ -130,6 +132,15 @@ class Gateway:
             and request.host == f"127.0.0.1:{self._settings.gateway_port}"
             and request.raw_path == f"{room.prefix}api"
         )
+
+    async def _ready(self, room: OpenRoom) -> web.Response:
+        """Answer once the room does. The Hub asks ever more rarely, so a question that waits is answered sooner."""
+        until = monotonic() + READY_SECONDS
+        while not (up := await probe(room)) and monotonic() < until:
+            await asyncio.sleep(READY_TICK_SECONDS)
+            if self._rooms.get(room.key) is not room:
+                break
+        return web.json_response({}, status=200 if up else 503, headers={"X-JupyterHub-Version": hub_version})
 
     async def _inside(self, request: web.Request, room: OpenRoom) -> web.StreamResponse:
         if request.raw_path.partition("?")[0] == room.prefix + CALLBACK and request.method == "GET":
@@ -233,11 +244,6 @@ class Gateway:
 
 def _stamp(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
-
-
-async def _ready(room: OpenRoom) -> web.Response:
-    up = await probe(room)
-    return web.json_response({}, status=200 if up else 503, headers={"X-JupyterHub-Version": hub_version})
 
 
 def _check_origin(request: web.Request, room: OpenRoom) -> None:

@@ -54,6 +54,7 @@ ROUTES = (
     _route("GET PUT", rf"lab/api/settings(?:/{NAME}){{0,2}}/?"),
     _route("GET PUT DELETE", rf"lab/api/workspaces(?:/{NAME})?/?"),
     _route("GET", rf"lab/api/translations(?:/{NAME})?/?"),
+    _route("GET", r"lab/api/build"),
     _route("GET", r"api/?"),
     _route("GET", r"api/(?:status|me)"),
     _route("GET", rf"api/kernelspecs(?:/{NAME})?"),
