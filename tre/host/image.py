@@ -31,7 +31,7 @@ from tre.host.engine import Say
 from tre.settings import Settings
 
 HERE: Final = Path(__file__).parents[2]
-RECIPE: Final = "3"
+RECIPE: Final = "4"
 """Count this up when `rootfs` or `archive` makes something else of the same inputs."""
 REPOSITORY: Final = "hortus/notebook"
 SITE: Final = "opt/venv/lib/python3.11/site-packages"

@@ -16,7 +16,7 @@ from jupyterhub import __version__ as hub_version
 from tre.errors import Refused, TREError
 from tre.rooms.gateway import filter as paths
 from tre.rooms.gateway import me, static
-from tre.rooms.gateway.books import Books, News, utc
+from tre.rooms.gateway.books import ACTOR, Books, News, utc
 from tre.rooms.gateway.channel import channel
 from tre.rooms.gateway.filter import Denied, Kind
 from tre.rooms.gateway.forward import forward, probe
@@ -33,6 +33,8 @@ READY_SECONDS = 3
 READY_TICK_SECONDS = 0.05
 LARGEST_UPLOAD = 32 * 1024 * 1024
 log = logging.getLogger("gateway")
+KNOWN = "known"
+"""Set on a request once it is known who asks."""
 READS = frozenset({"GET", "HEAD"})
 _OWN_SITE = frozenset({"same-origin", "none"})
 
@@ -50,14 +52,18 @@ class Gateway:
         self._rooms: dict[Key, OpenRoom] = {}
         self._meter = Meter(utc)
         self._saving = asyncio.Lock()
-        self._refusals: Counter[tuple[Key, str]] = Counter()
+        self._refusals: Counter[tuple[Key, str, str]] = Counter()
         self._suspended: dict[str, tuple[float, bool]] = {}
 
     # --- rooms come and go ---------------------------------------------------------------------------------------
     async def start(self) -> None:
         """Open every room that was open when the last process ended."""
         for given in self._registry:
-            await self._open(given)
+            try:
+                await self._open(given)
+            except OSError as error:  # its folders are gone, so the room is
+                log.warning("room %s of %s is not there any more: %s", given.project, given.person, error)
+                self._registry.drop(given.person, given.project)
 
     async def register(self, given: Registration) -> None:
         """Open a room, or take its new token."""
@@ -112,7 +118,8 @@ class Gateway:
         """Say why not, and remember that it was said."""
         status, why = _status(no)
         if isinstance(no, Denied | Refused):
-            self._refusals[room.key, why] += 1
+            who = room.key.person if request.get(KNOWN) else ACTOR
+            self._refusals[room.key, who, why] += 1
         return said(request, status, why, room.guards, self._settings.hub_origin)
 
     def _room_of(self, request: web.Request) -> OpenRoom | None:
@@ -151,6 +158,7 @@ class Gateway:
         token = room.login.token(request)
         if token is None or not await self._may(room, token):
             return self._stranger(request, room)
+        request[KNOWN] = True
         # 2. From where?
         _check_origin(request, room)
         # 3. What for?
