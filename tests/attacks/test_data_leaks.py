@@ -93,6 +93,8 @@ DISGUISES = {
     "in base64": lambda p: base64.b64encode(p.encode()),
     "in base64 for URLs": lambda p: base64.urlsafe_b64encode(b"\xff\xfe\xfd" + p.encode()),
     "in base64, shifted by one": lambda p: b"x" + base64.b64encode(p.encode()),
+    "in base32": lambda p: base64.b32encode(p.encode()),
+    "in base32, shifted and small": lambda p: base64.b32encode(b"abc" + p.encode()).lower(),
     "in base64, twice": lambda p: base64.b64encode(base64.b64encode(p.encode())),
     "in base64, wrapped into lines": lambda p: base64.encodebytes(
         b"some words before it to fill a line: " + p.encode()

@@ -21,8 +21,9 @@ STREAM = 32 * 1024 * 1024
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _SPACE = re.compile(rb"\s+")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
+_BASE32 = re.compile(rb"[A-Z2-7]{16,}|[a-z2-7]{16,}")
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :]?){20,}")
-_GZIP = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x9c\xda]")
+_GZIP = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")
 _BACKSLASH = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 
 
@@ -68,10 +69,18 @@ def _unpacked(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _readable(data: bytes) -> bool:
-    """Say whether bytes that were unpacked are text or gzip: base64 of noise is noise."""
+    """Say whether bytes that were unpacked are text, or hold gzip or zlib: base64 of noise is noise."""
     head = data[:4096]
     letters = head.replace(b"\0", b"").translate(None, _PRINTABLE)
-    return data[:2] == b"\x1f\x8b" or len(letters) * 4 < len(head)
+    return len(letters) * 4 < len(head) or any(_begins(data, found.start()) for found in _GZIP.finditer(data))
+
+
+def _begins(data: bytes, at: int) -> bool:
+    """Say whether a stream that begins here gives any bytes: by chance hardly one does."""
+    try:
+        return bool(zlib.decompressobj(wbits=47).decompress(data[at : at + 1024], 16))
+    except zlib.error:
+        return False
 
 
 def _wide(data: bytes) -> Iterator[bytes]:
@@ -117,6 +126,18 @@ def _decoded(run: bytes) -> bytes:
         return b""
 
 
+def _base32(data: bytes) -> Iterator[bytes]:
+    """Each long run of base32, at each of the eight places it may begin."""
+    runs = [run.upper() for run in _BASE32.findall(data)]
+    for start in range(8 if runs else 0):
+        yield b"\n".join(_decoded32(run[start:]) for run in runs)
+
+
+def _decoded32(run: bytes) -> bytes:
+    whole = len(run) - (len(run) % 8 in {1, 3, 6})
+    return base64.b32decode(run[:whole] + b"=" * (-whole % 8))
+
+
 def _hex(data: bytes) -> Iterator[bytes]:
     """Each long run of hexadecimal digits."""
     for run in _HEX.findall(data):
@@ -138,6 +159,7 @@ _STEPS = (
     ("look-alike characters", _visible),
     ("escapes", _escaped),
     ("base64", _base64),
+    ("base32", _base32),
     ("hex", _hex),
     ("gzip", _zipped),
 )
