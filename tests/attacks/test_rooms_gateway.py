@@ -123,7 +123,7 @@ def test_a_stolen_cookie_is_worth_nothing_in_another_room(alice, house):
 
 
 def test_a_question_from_another_page_is_refused(alice):
-    for origin in ("null", "http://evil.example", alice.hub, alice.origin("bob")):
+    for origin in ("null", "http://evil.example", alice.hub, alice.origin("sunset"), alice.origin(owner="bob")):
         answer = alice.ask("POST", "sunrise", "api/kernels", headers={"Origin": origin}, json={})
         assert answer.status_code == 403, origin
 
@@ -131,7 +131,7 @@ def test_a_question_from_another_page_is_refused(alice):
 def test_a_channel_from_another_page_is_refused(alice):
     async def knock():
         try:
-            async with alice.channel("sunrise", str(uuid.uuid4()), origin="http://evil.example"):
+            async with alice.channel("sunrise", str(uuid.uuid4()), asked_by="http://evil.example"):
                 return 101
         except aiohttp.WSServerHandshakeError as error:
             return error.status

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import textwrap
 
 import pytest
 
@@ -143,8 +144,6 @@ def test_the_kernel_forbids_what_the_profile_does_not_name(alice):
             return 0
         print([family(40, 1), family(17, 3), family(16, 3, 12), family(16, 3, 0), family(2, 3, 1)])
     """
-    import textwrap
-
     first, second = alice.run("sunrise", textwrap.dedent(code)).splitlines()
     assert json.loads(first) == [1] * 9
     assert json.loads(second) == [1, 1, 1, 0, 1]  # vsock, packet, netfilter: no; route: yes, zmq needs it; raw: no
@@ -172,3 +171,22 @@ def test_the_opening_is_in_the_log_with_mounts_and_image(house, alice):
     assert (entry["actor"], entry["subject"]) == ("alice", "room/sunrise/alice")
     assert entry["facts"]["mounts"] == [{"dataset": "trial", "version": 1, "number": 1}]
     assert entry["facts"]["image"] == image.current(house.settings).id
+
+
+def test_a_room_can_ask_for_an_export_and_hear_whose_turn_it_is(alice):
+    code = """
+        import http.client, json, socket
+        class Door(http.client.HTTPConnection):
+            def connect(self):
+                self.sock = socket.socket(socket.AF_UNIX)
+                self.sock.connect("/run/tre/api/tre.sock")
+        open("/outbox/table.csv", "w").write("sex,n\\nf,30\\nm,30\\n")
+        door = Door("tre")
+        door.request("POST", "/v1/requests", json.dumps({"paths": ["/outbox/table.csv"], "why": "for the paper"}))
+        answer = door.getresponse()
+        said = json.loads(answer.read())
+        print(answer.status, said.get("state"), bool(said.get("says")), said)
+    """
+    said = alice.run("sunrise", textwrap.dedent(code))
+    assert said.startswith("201 "), said
+    assert " True " in said

@@ -45,12 +45,13 @@ class Listener:
 
     async def start(self, folder: Path) -> None:
         """Listen in the folder that the room sees as /run/tre/api."""
+        door = sockets.listen(folder, NAME, uid=self._uid)  # first: where there is no folder, nothing is begun
         self._airlock = aiohttp.ClientSession(timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
         app = web.Application(client_max_size=LARGEST_QUESTION)
         app.router.add_route("*", "/{rest:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
         await self._runner.setup()
-        await web.SockSite(self._runner, sockets.listen(folder, NAME, uid=self._uid)).start()
+        await web.SockSite(self._runner, door).start()
 
     async def stop(self) -> None:
         """Stop listening; what is being asked is cut off."""

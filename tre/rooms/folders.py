@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tre.errors import Tampered
+from tre.errors import Tampered, Unavailable
 from tre.rooms.room import Room
 from tre.settings import Settings
 
@@ -20,6 +20,9 @@ SHORTCUTS = {"data": "/data", "workspace": "/workspace", "outbox": "/outbox"}
 
 def make(settings: Settings, room: Room, *, welcome: Path | None = None) -> None:
     """Make or check every folder that the room mounts; give the person a home that is not bare."""
+    for bind in room.binds:
+        if bind.target.startswith("/data/") and not bind.source.is_dir():
+            raise Unavailable(f"the extract at {bind.source} is not there: prepare it again (`tre extract prepare`)")
     for parent in _parents(settings, room):
         _own(parent, 0, 0o711)
     for folder in (settings.workspace(room.project), settings.outbox(room.project, room.person)):

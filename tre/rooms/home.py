@@ -97,7 +97,7 @@ def _as_door(
         title=row.title,
         until=row.approved_until,
         open=is_open,
-        url=f"{origin(settings, person)}{prefix(row.name, person)}lab"
+        url=f"{origin(settings, row.name, person)}{prefix(row.name, person)}lab"
         if is_open
         else f"/hub/spawn/{person}/{row.name}",
         datasets=datasets,

@@ -9,6 +9,7 @@ from typing import Any
 
 from tre.rooms import home, house
 from tre.rooms.authenticator import HouseAuthenticator
+from tre.rooms.room import landing
 from tre.rooms.spawner import ProjectSpawner
 from tre.settings import Settings
 
@@ -40,6 +41,8 @@ def _network(c: Any, settings: Settings) -> None:  # noqa: ANN401
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
     c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{settings.hub_port}"
     c.JupyterHub.subdomain_host = settings.hub_origin
+    c.JupyterHub.subdomain_hook = _host
+    c.ConfigurableHTTPProxy.extra_routes = {f"{landing(settings)}/": f"http://127.0.0.1:{settings.gateway_port}"}
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_api_port}"
     c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy")
@@ -58,6 +61,11 @@ def _network(c: Any, settings: Settings) -> None:  # noqa: ANN401
         },
         "xsrf_cookie_kwargs": {"secure": settings.scheme == "https", "samesite": "Lax"},
     }
+
+
+def _host(name: str, domain: str, kind: str) -> str:
+    """Name the host to which the Hub sends browsers: it knows of people, not of rooms, so these land at the gateway."""
+    return f"{name}--service.{domain}" if kind == "service" else f"rooms.{domain}"
 
 
 def _people(c: Any, settings: Settings) -> None:  # noqa: ANN401

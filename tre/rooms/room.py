@@ -17,6 +17,8 @@ from tre.governance.access import Mount
 from tre.records.tables import ProjectRow
 from tre.settings import Settings
 
+CALLBACK = "oauth_callback"
+"""Last word of the address at which a room's sign-in ends."""
 SOCKET = "/run/tre/in/jupyter.sock"
 ENTRYPOINT = ("/usr/bin/tini", "-g", "--")
 # Nothing of the Hub is in here: no URL, no token. A variable is in a room only if it stands in this table.
@@ -93,9 +95,22 @@ def prefix(project: str, person: str) -> str:
     return f"/user/{person}/{project}/"
 
 
-def origin(settings: Settings, person: str) -> str:
-    """Origin of a person's rooms: a host name on which neither Hub nor airlock answers."""
-    return f"{settings.scheme}://{person}.{settings.domain}:{settings.port}"
+def host(settings: Settings, project: str, person: str) -> str:
+    """Host name of one room, and of nothing else: what two rooms of one person serve are strangers to each other.
+
+    No name holds two hyphens, so this is one room's; nobody is called `airlock`, so it is not the airlock's.
+    """
+    return f"{person}--{project}.{settings.domain}"
+
+
+def landing(settings: Settings) -> str:
+    """Host name to which the Hub sends a browser for any room; the gateway sends it on to the room's own."""
+    return f"rooms.{settings.domain}"
+
+
+def origin(settings: Settings, project: str, person: str) -> str:
+    """Origin of one room, as the browser sees it."""
+    return f"{settings.scheme}://{host(settings, project, person)}:{settings.port}"
 
 
 def house_of(settings: Settings) -> str:

@@ -11,22 +11,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
 from dockerspawner import DockerSpawner
 from jupyterhub.spawner import SpawnException
+from sqlalchemy.orm import object_session
 from traitlets import Instance, default
 
 from tre.errors import Refused, TREError, Unavailable
 from tre.host import image
 from tre.records.db import Records
 from tre.rooms import control, folders, house, visits
-from tre.rooms.room import Room, container, container_name, host_config, room_for
+from tre.rooms.room import CALLBACK, Room, container, container_name, host, host_config, origin, prefix, room_for
 from tre.settings import Settings
 
 WELCOME = Path(__file__).parents[2] / "images" / "notebook" / "welcome.ipynb"
 STOP_SECONDS = 5
 NOT_A_MEMBER = "R00"
 DOCKER_SILENT = "Docker does not answer, so no room can be opened; an admin can see why with `tre doctor`"
+DOCKER_REFUSED = "Docker would not build this room; an admin can see why in the log hub.log"
 T = TypeVar("T")
 
 
@@ -47,6 +49,12 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
     def _records(self) -> Records:
         return house.records()
 
+    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 -- the Hub's
+        """Lie under a host name of its own, also after the Hub has started again."""
+        super().__init__(*given, **named)
+        if self.name:
+            self.proxy_spec = host(self.tre_settings, self.name, self.user.name) + prefix(self.name, self.user.name)
+
     # --- opening -----------------------------------------------------------------------------------------------------
     async def start(self) -> str:
         """Ask the rules, build the room, and only then let the gateway know of it."""
@@ -58,7 +66,7 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
             raise _told(no, self.name) from no
         except (DockerException, requests.RequestException) as error:
             self.log.warning("Docker: %s", error)
-            raise _refusal(DOCKER_SILENT, status=503) from error
+            raise _refusal(DOCKER_REFUSED if isinstance(error, APIError) else DOCKER_SILENT, status=503) from error
         except TREError as error:
             raise _refusal(str(error), status=error.status) from error
 
@@ -73,6 +81,7 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
         try:
             await _aside(folders.make, self.tre_settings, room, welcome=WELCOME)
             await self._build(room)
+            self._expect_callback()
             await control.put(
                 self.tre_settings,
                 room.person,
@@ -86,6 +95,13 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
             if not done:  # also when the Hub's time is up and this is cancelled
                 await asyncio.shield(self._undo())
         return self._url()
+
+    def _expect_callback(self) -> None:
+        """Tell the Hub where this room's sign-in ends: at the room's own host, which the Hub does not know of."""
+        client = self.orm_spawner.oauth_client
+        at = origin(self.tre_settings, self.name, self.user.name)
+        client.redirect_uri = f"{at}{prefix(self.name, self.user.name)}{CALLBACK}"
+        object_session(client).commit()
 
     async def _build(self, room: Room) -> None:
         """Create and start the container; one of the same name is a leftover."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
@@ -22,16 +23,32 @@ async def hostile_room(folder: Path, uid: int, answer: Answer):
         finally:
             writer.close()
 
-    os.seteuid(uid)  # the kernel tells the gateway who bound the socket
-    try:
-        server = await asyncio.start_unix_server(serve, str(place), limit=2**20)
-    finally:
-        os.seteuid(0)
+    door = a_door(place, uid)
+    with as_user(uid):
+        server = await asyncio.start_unix_server(serve, sock=door, limit=2**20)
     try:
         yield
     finally:
         server.close()
         place.unlink(missing_ok=True)
+
+
+def a_door(place: Path, uid: int) -> socket.socket:
+    """A socket that belongs to this user."""
+    door = socket.socket(socket.AF_UNIX)
+    door.bind(str(place))
+    os.chown(place, uid, uid)
+    return door
+
+
+@contextmanager
+def as_user(uid: int):
+    """Be another user; the kernel tells whoever connects who listened."""
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def says(head: bytes, body: bytes = b"") -> Answer:

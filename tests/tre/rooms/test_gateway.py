@@ -13,7 +13,7 @@ from aiohttp import web
 import tre.settings
 from tests.builders import a_person, a_project
 from tests.house import free_ports, packed
-from tests.tre.rooms.hostile import hostile_room, says
+from tests.tre.rooms.hostile import a_door, as_user, hostile_room, says
 from tre.governance import accounts
 from tre.records.db import opened
 from tre.rooms import control
@@ -90,9 +90,6 @@ async def around(settings, records):
     folder = settings.room_sockets("sunrise", "ann")
     for name in ("in", "api"):
         (folder / name).mkdir(parents=True)
-    for place in (settings.home.parent, *settings.home.parent.parents):
-        if place.stat().st_mode & 0o011 != 0o011:
-            place.chmod(place.stat().st_mode | 0o011)  # the test's own folders; the room's user must get through
     os.chown(folder / "in", UID, UID)
     hub, runners = Hub(), []
     hub_app = web.Application()
@@ -300,15 +297,15 @@ async def kernel_room(there, answer):
     app.router.add_get("/{rest:.*}", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.2)
     await runner.setup()
-    os.seteuid(UID)
-    try:
-        await web.UnixSite(runner, str(there.folder / "in" / "jupyter.sock")).start()
-    finally:
-        os.seteuid(0)
+    place = there.folder / "in" / "jupyter.sock"
+    door = a_door(place, UID)
+    with as_user(UID):
+        await web.SockSite(runner, door).start()
     try:
         yield
     finally:
         await runner.cleanup()
+        place.unlink()
 
 
 FRAME = packed([b"iopub", b'{"msg_type": "stream"}', b"{}", b"{}", b"x" * 50_000])
@@ -474,6 +471,36 @@ def test_the_next_gateway_knows_the_rooms_of_the_last(settings, records):
     mode, rooms = tried(settings, records, story)
     assert mode == 0o600
     assert [(room["person"], room["project"]) for room in rooms] == [("ann", "sunrise")]
+
+
+def test_a_registered_room_whose_folders_are_gone_does_not_keep_the_gateway_from_starting(settings, records):
+    async def story(there):
+        await there.gateway.stop()
+        (there.folder / "api" / "tre.sock").unlink()
+        (there.folder / "api").rmdir()
+        again = Gateway(settings, Books(records, settings), {})
+        await again.start()
+        known = again.registered("ann", "sunrise")
+        await again.stop()
+        return known
+
+    assert tried(settings, records, story) is False
+
+
+def test_a_strangers_refusal_is_not_put_down_to_the_rooms_person(settings, records):
+    async def story(there):
+        await there.ask(Cookie="")
+        await there.ask("files/x")
+        await there.gateway.save()
+
+    tried(settings, records, story)
+    from sqlalchemy import select
+
+    from tre.records.tables import EntryRow
+
+    with records.read() as session:
+        actors = list(session.scalars(select(EntryRow.actor).where(EntryRow.act == "room.refuse")))
+    assert actors == ["gateway", "ann"]
 
 
 def test_the_control_socket_is_for_the_houses_own_user(settings, records):

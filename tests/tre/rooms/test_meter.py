@@ -151,7 +151,9 @@ def test_counts_cuts_and_refusals_are_in_the_log(records, settings):
 
     from tre.records.tables import EntryRow
 
-    news = News(sizes={(KEY, hour_of(NOON)): 5}, cuts=((KEY, "spent", {"hour": 5}),), refusals={(KEY, "no files"): 3})
+    news = News(
+        sizes={(KEY, hour_of(NOON)): 5}, cuts=((KEY, "spent", {"hour": 5}),), refusals={(KEY, "ann", "no files"): 3}
+    )
     Books(records, settings).keep(news)
     with records.read() as session:
         entries = list(session.scalars(select(EntryRow).order_by(EntryRow.seq)))

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tre.errors import Tampered, Unreadable
+from tre.errors import Tampered, Unavailable, Unreadable
 from tre.governance.access import Mount
 from tre.rooms import folders, room
 from tre.rooms.room import container, host_config, in_bytes, room_for, seccomp
@@ -13,6 +13,8 @@ SUNRISE = SimpleNamespace(name="sunrise", uid=64_001)
 
 @pytest.fixture
 def made(settings):
+    for dataset, number in (("trial", 3), ("scans", 1)):
+        settings.extract("sunrise", dataset, number).mkdir(parents=True)
     return room_for(settings, "sha256:1", SUNRISE, "ann", (Mount("trial", 1, 3), Mount("scans", 2, 1)))
 
 
@@ -109,6 +111,12 @@ def test_folders_belong_to_the_project_and_their_parents_to_root(made, settings)
         assert (place.parent.stat().st_uid, place.parent.stat().st_mode & 0o7777) == (0, 0o711)
     sockets = settings.room_sockets("sunrise", "ann")
     assert ((sockets / "in").stat().st_uid, (sockets / "api").stat().st_uid) == (64_001, 0)
+
+
+def test_an_extract_that_is_not_there_is_named(made, settings):
+    settings.extract("sunrise", "trial", 3).rmdir()
+    with pytest.raises(Unavailable, match="trial/3"):
+        folders.make(settings, made)
 
 
 def test_a_second_start_keeps_what_the_person_wrote(made, settings, tmp_path):

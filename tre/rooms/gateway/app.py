@@ -24,6 +24,7 @@ from tre.rooms.gateway.login import CALLBACK, sealer
 from tre.rooms.gateway.meter import Cut, Key, Meter
 from tre.rooms.gateway.open_room import OpenRoom
 from tre.rooms.gateway.registry import Registration, Registry
+from tre.rooms.room import landing
 from tre.settings import Settings
 
 SAVE_SECONDS = 5
@@ -33,7 +34,7 @@ READY_SECONDS = 3
 READY_TICK_SECONDS = 0.05
 LARGEST_UPLOAD = 32 * 1024 * 1024
 log = logging.getLogger("gateway")
-KNOWN = "known"
+KNOWN = web.RequestKey("known", bool)
 """Set on a request once it is known who asks."""
 READS = frozenset({"GET", "HEAD"})
 _OWN_SITE = frozenset({"same-origin", "none"})
@@ -48,6 +49,7 @@ class Gateway:
         self._books = books
         self._files = files
         self._seal = sealer(settings)
+        self._landing = f"{landing(settings)}:{settings.port}"
         self._registry = Registry(settings.sockets)
         self._rooms: dict[Key, OpenRoom] = {}
         self._meter = Meter(utc)
@@ -103,6 +105,8 @@ class Gateway:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one browser."""
         room = self._room_of(request)
+        if request.host == self._landing:
+            return self._land(request, room)
         if room is None:
             return said(request, 404, "This room is not open.", {}, self._settings.hub_origin)
         if self._is_probe(request, room):
@@ -114,11 +118,18 @@ class Gateway:
         except (Denied, Cut, TREError, aiohttp.ClientError, TimeoutError) as no:
             return self._no(request, room, no)
 
+    def _land(self, request: web.Request, room: OpenRoom | None) -> web.Response:
+        """Send a browser that comes from the Hub on to the room's own host; to the projects if it is not open."""
+        if request.method != "GET" or not _navigates(request):
+            return said(request, 421, "This host name is not the room's.", {}, self._settings.hub_origin)
+        home = f"{self._settings.hub_origin}/hub/home"
+        return web.Response(status=302, headers={"Location": f"{room.origin}{request.raw_path}" if room else home})
+
     def _no(self, request: web.Request, room: OpenRoom, no: Exception) -> web.Response:
         """Say why not, and remember that it was said."""
         status, why = _status(no)
         if isinstance(no, Denied | Refused):
-            who = room.key.person if request.get(KNOWN) else ACTOR
+            who = room.key.person if request.get(KNOWN, False) else ACTOR
             self._refusals[room.key, who, why] += 1
         return said(request, status, why, room.guards, self._settings.hub_origin)
 

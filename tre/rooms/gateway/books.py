@@ -23,7 +23,8 @@ class News:
 
     sizes: Mapping[tuple[Key, datetime], int] = field(default_factory=dict)
     cuts: tuple[tuple[Key, str, Mapping[str, int]], ...] = ()
-    refusals: Mapping[tuple[Key, str], int] = field(default_factory=dict)
+    refusals: Mapping[tuple[Key, str, str], int] = field(default_factory=dict)
+    """Whose room, who asked, why not -> how often."""
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to write."""
@@ -61,9 +62,9 @@ class Books:
             for key, why, spent in news.cuts:
                 about = subject(key.project, key.person)
                 audit.append(session, "meter.cut", actor=ACTOR, subject=about, why=why, spent=dict(spent))
-            for (key, why), times in news.refusals.items():
+            for (key, who, why), times in news.refusals.items():
                 about = subject(key.project, key.person)
-                audit.append(session, "room.refuse", actor=key.person, subject=about, why=why, times=times)
+                audit.append(session, "room.refuse", actor=who, subject=about, why=why, times=times)
 
     def mounts(self, key: Key) -> str:
         """JSON of what the open room of a person in a project has mounted."""

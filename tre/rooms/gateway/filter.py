@@ -151,7 +151,7 @@ def _kind(method: str, below: str) -> Kind:
     for route in known:
         if method in route.methods:
             return route.kind
-    raise Denied(f"{method} is not on the gateway's list for this address")
+    raise Denied("this method is not on the gateway's list for this address")
 
 
 def _why(below: str) -> str:

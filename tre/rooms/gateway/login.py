@@ -15,12 +15,11 @@ from tornado.web import HTTPError
 
 from tre.errors import Refused, Unavailable
 from tre.rooms.gateway.registry import Registration
-from tre.rooms.room import origin
+from tre.rooms.room import CALLBACK, origin
 from tre.settings import Settings
 
 COOKIE = "tre-room"
 STATE_COOKIE = "tre-room-login"
-CALLBACK = "oauth_callback"
 HOURS = 8
 STATE_SECONDS = 600
 ASK_AGAIN_SECONDS = 10
@@ -43,7 +42,7 @@ class Login:
             f"access:servers!server={room.person}/{room.project}",
             f"access:servers!user={room.person}",
         }
-        self._callback = f"{origin(settings, room.person)}{room.prefix}{CALLBACK}"
+        self._callback = f"{origin(settings, room.project, room.person)}{room.prefix}{CALLBACK}"
         self._hub = HubOAuth(
             api_url=settings.hub_api,
             api_token=room.token,

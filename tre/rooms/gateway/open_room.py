@@ -27,7 +27,7 @@ class OpenRoom:
         self.given = given
         self.key = Key(given.person, given.project)
         self.prefix = given.prefix
-        self.origin = origin(settings, given.person)
+        self.origin = origin(settings, given.project, given.person)
         self.host = self.origin.partition("://")[2]
         self.login = Login(settings, given, seal)
         self.guards = headers.guards(self.origin, self.prefix)
