@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from airlock.checks.finding import Severity
 from airlock.states import Verdict
 from airlock.tables import FileRow, FindingRow, RequestRow, RoundRow, VoteRow
-from policies.facts import Ask, Export
-from tre.governance import access
+from policies.facts import Ask, Export, Role
+from tre.governance import access, accounts, projects
 
 
 def submit(session: Session, project: str, person: str, *, kinds: frozenset[str], now: datetime) -> Ask:
@@ -55,8 +55,18 @@ def of(session: Session, request: RequestRow, *, seen: str) -> Export:
         kinds=frozenset(file.kind for file in files_of(session, request.id, request.round)),
         row_level="row_level" not in ran or any(found.check == "row_level" for found in blocks),
         blocked=row.checked_at is None or bool(blocks),
-        approvals=frozenset(vote.approver for vote in votes if vote.verdict == Verdict.APPROVE),
+        approvals=frozenset(vote.approver for vote in votes if vote.verdict == Verdict.APPROVE and fit(session, vote)),
         voted=frozenset(vote.approver for vote in votes),
+    )
+
+
+def fit(session: Session, vote: VoteRow) -> bool:
+    """Say whether who voted is still one to vote: an approver, not suspended, never in the project."""
+    request = session.get_one(RequestRow, vote.request)
+    return (
+        accounts.active(session, vote.approver)
+        and Role.APPROVER in accounts.roles_of(session, vote.approver)
+        and not projects.ever_member(session, request.project, vote.approver)
     )
 
 

@@ -134,8 +134,8 @@ def vote(
 
 
 def settle(session: Session, row: RequestRow, now: datetime) -> None:
-    """Once both votes are in, take the step they decide; before that, nothing."""
-    votes = asks.votes_of(session, row)
+    """Once two votes are in, of people who are still ones to vote, take the step they decide; before that, nothing."""
+    votes = [vote for vote in asks.votes_of(session, row) if asks.fit(session, vote)]
     if len(votes) < QUORUM:
         return
     said = {Verdict(each.verdict) for each in votes}

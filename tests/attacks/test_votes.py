@@ -36,6 +36,32 @@ def test_an_approver_who_was_in_the_project(house):  # noqa: F811
     assert refused(house, request, "olive") == ("R22",)
 
 
+def _joins(house, person):  # noqa: F811
+    with house.act("member.add") as session:
+        until = projects.get(session, "sunrise").approved_until
+        projects.add_member(session, "sunrise", person, until=until, actor=HOST, now=house.now)
+
+
+def test_a_vote_of_one_who_then_joins_the_project_waits_for_another(house):  # noqa: F811
+    request = house.in_review()
+    house.vote(request, "bob")
+    _joins(house, "bob")
+    house.vote(request, "carol")
+    assert house.state(request) is State.IN_REVIEW
+
+
+def test_nothing_is_released_to_a_project_that_an_approver_joined_after_voting(house):  # noqa: F811
+    request = house.in_review()
+    house.vote(request, "bob")
+    house.vote(request, "carol")
+    assert house.state(request) is State.APPROVED
+    _joins(house, "bob")
+    with pytest.raises(Refused) as said:
+        house.release(request)
+    assert "R21" in said.value.rules
+    assert house.state(request) is State.APPROVED
+
+
 def test_the_same_approver_twice(house):  # noqa: F811
     request = house.in_review()
     house.vote(request, "bob")
