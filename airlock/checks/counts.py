@@ -1,7 +1,7 @@
 """Counts of few people can point at one of them, so they do not leave. Counts are of persons, never of rows."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from airlock.checks.file import Table
 from airlock.checks.finding import Finding, Severity
@@ -16,6 +16,11 @@ COUNT_NAMES = frozenset({
 _PARTS = frozenset({"n", "count", "counts", "freq", "num"})
 _WORDS = re.compile(r"[^a-z0-9]+")
 _INTEGER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.0+)?\Z")
+_LEADING = re.compile(r"\s*(\d{1,3}(?:,\d{3})+|\d+)\s*(?:[(\[/|;:]|of\b|out\b)")
+_SHARE = re.compile(r"\s*[\d,]+\s*[(\[]\s*[<>~]?\s*\d+(?:[.,]\d+)?\s*%?\s*[)\]]?\s*%?\s*\Z")
+_NAMED = re.compile(r"\bn\s*=\s*(\d{1,3}(?:,\d{3})+|\d+)", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
+_HIDDEN = ("<", "≤", ">", "≥", "~")
 _MARGINS = frozenset({"", "all", "total", "overall"})
 _SHOWN = 20
 _MORE = "are larger than the persons in the project's data: count persons, not rows"
@@ -23,13 +28,17 @@ _NOBODY = "are of groups that nobody in the project's data is in: check how the 
 _LESS = "are smaller than the persons in the project's data: check who was left out"
 
 
-def check(table: Table, persons: Sequence[int] | None, limits: Thresholds) -> Iterator[Finding]:
+def check(
+    table: Table, persons: Sequence[int] | None, limits: Thresholds, *, groups: Collection[int] = ()
+) -> Iterator[Finding]:
     """Point at counts of too few, at counts that are not rounded, and at counts that are not of persons.
 
     `persons` are the distinct persons behind each row, counted in the project's own data; None if they cannot be.
+    `groups` are the columns that are named as in that data: their values are no counts.
     """
     columns = count_columns(table)
-    yield from _few([cell for at in columns for cell in _cells(table, at)], limits)
+    yield from _few([*_named(table), *(cell for at in columns for cell in _cells(table, at))], limits)
+    yield from _doubtful(table, columns, groups, limits)
     if persons is not None:
         yield from _persons(persons, limits)
         yield from _claims(table, columns, persons)
@@ -39,7 +48,7 @@ def check(table: Table, persons: Sequence[int] | None, limits: Thresholds) -> It
 
 def count_columns(table: Table) -> tuple[int, ...]:
     """Return which columns hold counts: by their names, or because the table is a cross table."""
-    named = tuple(at for at, head in enumerate(table.heads) if is_count(head))
+    named = tuple(at for at, head in enumerate(table.heads) if is_count(head) or any(map(_is_share, table.column(at))))
     return named or _cross(table)
 
 
@@ -56,6 +65,19 @@ def whole(cell: str) -> int | None:
     return int(cell.split(".")[0].replace(",", "")) if _INTEGER.match(cell) else None
 
 
+def counted(cell: str) -> int | None:
+    """Return the count with which a cell begins, as 3, 3 (1.2%) or 3/520; None if there is none."""
+    if (number := whole(cell)) is not None:
+        return number
+    found = _LEADING.match(cell)
+    return int(found[1].replace(",", "")) if found else None
+
+
+def _is_share(cell: str) -> bool:
+    """Return whether a cell is a count and its percentage, whatever its column is called."""
+    return "%" in cell and _SHARE.match(cell) is not None
+
+
 def _cross(table: Table) -> tuple[int, ...]:
     """Columns of a cross table: all but the first hold whole numbers, and are named by values or as margins."""
     rest = range(1, len(table.heads))
@@ -65,8 +87,42 @@ def _cross(table: Table) -> tuple[int, ...]:
 
 
 def _cells(table: Table, at: int) -> list[tuple[str, int]]:
-    cells = ((f"column {at + 1}, row {row}", whole(cell)) for row, cell in enumerate(table.column(at), 1))
+    cells = ((f"column {at + 1}, row {row}", counted(cell)) for row, cell in enumerate(table.column(at), 1))
     return [(where, number) for where, number in cells if number is not None]
+
+
+def _named(table: Table) -> list[tuple[str, int]]:
+    """Read counts that stand in words: `Placebo (n=3)`, also over a column."""
+    return [
+        (f"column {at + 1}, row {row}" if row else f"header, column {at + 1}", int(number.replace(",", "")))
+        for row, line in enumerate((table.heads, *table.rows))
+        for at, cell in enumerate(line)
+        for number in _NAMED.findall(cell)
+    ]
+
+
+def _doubtful(table: Table, columns: Sequence[int], groups: Collection[int], limits: Thresholds) -> Iterator[Finding]:
+    """Have the approvers look at cells that may be counts and cannot be read or are not named as such."""
+    unread = [at for at in columns if any(_unread(cell) for cell in table.column(at))]
+    if unread:
+        yield _says(Severity.WARN, _columns(unread), "cells that cannot be read as counts: are they of few?")
+    rest = set(range(len(table.rows) > 1, len(table.heads))) - {*columns, *groups}
+    small = [at for at in sorted(rest) if _small(table.column(at), limits)]
+    if small:
+        yield _says(Severity.WARN, _columns(small), f"whole numbers below {limits.smallest_count}: are they people?")
+
+
+def _unread(cell: str) -> bool:
+    return counted(cell) is None and _DIGIT.search(cell) is not None and not cell.strip().startswith(_HIDDEN)
+
+
+def _small(cells: Sequence[str], limits: Thresholds) -> bool:
+    numbers = [whole(cell) for cell in cells if cell.strip()]
+    return None not in numbers and any(1 <= number < limits.smallest_count for number in numbers if number is not None)
+
+
+def _columns(places: Sequence[int]) -> str:
+    return "column " + ", ".join(str(at + 1) for at in places[:_SHOWN])
 
 
 def _few(cells: list[tuple[str, int]], limits: Thresholds) -> Iterator[Finding]:
@@ -88,7 +144,7 @@ def _persons(persons: Sequence[int], limits: Thresholds) -> Iterator[Finding]:
 def _claims(table: Table, columns: Sequence[int], persons: Sequence[int]) -> Iterator[Finding]:
     """Compare what the table claims with the persons counted. A filter may make it smaller; nothing makes it larger."""
     for at in columns:
-        cells = ((row, whole(cell), persons[row - 1]) for row, cell in enumerate(table.column(at), 1))
+        cells = ((row, counted(cell), persons[row - 1]) for row, cell in enumerate(table.column(at), 1))
         claims = [(row, claim, held) for row, claim, held in cells if claim]
         for severity, rows, message in (
             (Severity.BLOCK, [r for r, claim, held in claims if 0 < held < claim], _MORE),

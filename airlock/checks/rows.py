@@ -21,6 +21,10 @@ def check(table: Table, persons: Sequence[int] | None, limits: Thresholds) -> It
         yield _says("file", f"{single} of {len(table.rows)} rows are single persons of the project's data")
     if len(table.rows) > limits.largest_rows:
         yield _says("file", f"{len(table.rows)} rows are data, not a result")
+    strange = sum(number == 0 for number in persons or ())
+    if persons and len(table.rows) > _MANY and 2 * strange >= len(table.rows):
+        said = f"{strange} of {len(table.rows)} rows are of nobody in the data: are they people, changed a little?"
+        yield Finding("row_level", Severity.WARN, "file", said)
     if persons is None and len(table.rows) > _MANY:
         said = f"{len(table.rows)} rows, none of whose columns is named as in the project's data: are they people?"
         yield Finding("row_level", Severity.WARN, "file", said)

@@ -34,7 +34,7 @@ CHECKS = (
         "picture", frozenset({"png"}), "A picture is pixels: no text, nothing after its end, nothing behind its rows."
     ),
     Check("notebook", frozenset({"ipynb"}), "A notebook has no outputs, attachments or metadata."),
-    Check("leaks", ALL, "No pseudonym of a project, no identifier of the source; nor in base64, hex, gzip, UTF-16."),
+    Check("leaks", ALL, "No pseudonym, no identifier of the source: plain, or in base64, base32, hex, gzip, UTF-16."),
     Check("small_counts", TABLES, "No count below the threshold; counts are of persons, made again from the data."),
     Check("row_level", TABLES, "Rows are not people: they do not single out persons of the project's data."),
 )
@@ -88,7 +88,8 @@ def _counts(look: Look, evidence: Evidence, limits: Thresholds) -> Iterator[Find
         yield did_not_run("small_counts")
     for table in look.tables:
         groups = [at for at, _ in enumerate(table.heads) if not _fractions(table.column(at))]
-        yield from counts.check(table, _persons(table, groups, evidence), limits)
+        named = _named(table, evidence)
+        yield from counts.check(table, _persons(table, groups, evidence), limits, groups=named)
 
 
 def _rows(look: Look, evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
@@ -98,11 +99,17 @@ def _rows(look: Look, evidence: Evidence, limits: Thresholds) -> Iterator[Findin
         yield from rows.check(table, _persons(table, range(len(table.heads)), evidence), limits)
 
 
+def _named(table: Table, evidence: Evidence) -> tuple[int, ...]:
+    """Return the columns that are named as in the project's data."""
+    heads = [(at, head.strip()) for at, head in enumerate(table.heads)]
+    return tuple(at for at, head in heads if head and evidence.persons(pa.table({head: [""]})) is not None)
+
+
 def _persons(table: Table, columns: Iterable[int], evidence: Evidence) -> tuple[int, ...] | None:
     """Count the persons behind each row, by those of the columns that are named as in the project's data."""
     counted = set(counts.count_columns(table))
     named = {table.heads[at].strip(): table.column(at) for at in columns if at not in counted}
-    known = [head for head in named if head and evidence.persons(pa.table({head: [""]})) is not None]
+    known = [table.heads[at].strip() for at in _named(table, evidence) if table.heads[at].strip() in named]
     return evidence.persons(pa.table({head: named[head] for head in known})) if known and table.rows else None
 
 

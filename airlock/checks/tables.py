@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from airlock.checks.file import File, Table
 
@@ -103,13 +104,38 @@ def _aligned(lines: Sequence[str]) -> Iterator[Table]:
     if len(lines) < SHORTEST:
         return
     for between in _BETWEEN:
-        rows = [_cells(between, line) for line in lines]
-        width = len(rows[1])
-        if len(rows[0]) == width - 1:  # as pandas prints: no head over the index
-            rows[0] = ("", *rows[0])
-        if width > 1 and all(len(row) == width for row in rows):
-            yield Table(rows[0], tuple(rows[1:]))
+        cut = [_cells(between, line) for line in lines]
+        if _even(cut):
+            yield _table(cut)
+            if len(cut[0]) < len(cut[1]):  # or the first line is no header but a title
+                yield _table(cut[1:])
             return
+    for between in _BETWEEN:  # a title above, a note below: what is even between them
+        for rows in _runs([_cells(between, line) for line in lines]):
+            yield _table(rows)
+
+
+def _even(rows: Sequence[tuple[str, ...]]) -> bool:
+    """Return whether all rows have one width; pandas prints no head over the index."""
+    width = len(rows[1])
+    return width > 1 and len(rows[0]) in {width - 1, width} and all(len(row) == width for row in rows[1:])
+
+
+def _runs(rows: Sequence[tuple[str, ...]]) -> Iterator[Sequence[tuple[str, ...]]]:
+    """Yield the longest runs of rows of one width, with and without the line above if it may be their header."""
+    first = 0
+    for width, same in groupby(map(len, rows)):
+        last = first + len(tuple(same))
+        heads = [first - 1] if first and len(rows[first - 1]) == width - 1 else []
+        for head in [*heads, first]:
+            if width > 1 and last - head >= SHORTEST:
+                yield rows[head:last]
+        first = last
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Table:
+    short = len(rows[0]) < len(rows[1])
+    return Table(("", *rows[0]) if short else rows[0], tuple(rows[1:]))
 
 
 def _cells(between: re.Pattern[str], line: str) -> tuple[str, ...]:
