@@ -66,7 +66,7 @@ class Evidence:
 
     project: str
     datasets: tuple[Mounted, ...]
-    """The newest extract of each dataset, if it passed its checks."""
+    """Of each dataset the newest extract that passed its checks."""
     _keys: Mapping[str, bytes] = field(repr=False)
     """Project -> pseudonym key, of every project: a leak may be another project's."""
     _indexes: tuple[Path, ...] = field(repr=False)
@@ -142,11 +142,11 @@ class Evidence:
 def of(session: Session, settings: Settings, project: str) -> Evidence:
     """Gather what is needed to look at a project's files."""
     rows = session.scalars(select(ExtractRow).where(ExtractRow.project == project).order_by(ExtractRow.number)).all()
-    newest = {row.dataset: row for row in rows}
+    newest = {row.dataset: row for row in rows if row.assessed}  # one that did not pass hides none that did
     names = session.scalars(select(ProjectRow.name).order_by(ProjectRow.name)).all()
     return Evidence(
         project=project,
-        datasets=tuple(_mounted(row, settings) for row in newest.values() if row.assessed),
+        datasets=tuple(_mounted(row, settings) for row in newest.values()),
         _keys={name: pseudonyms.keys_of(settings, name).pseudonym for name in names},
         _indexes=tuple(index_of(settings, row) for row in rows if row.assessed),
     )
