@@ -45,7 +45,7 @@ from tre.records import audit, schema
 from tre.records.db import Records, opened
 from tre.records.tables import ExtractRow, PersonRow
 from tre.rooms.gateway import frames
-from tre.rooms.room import container_name
+from tre.rooms.room import container_name, origin
 from tre.settings import Settings
 
 READY_SECONDS = 120
@@ -270,16 +270,15 @@ class Visitor:
         return self.hub_api("GET", f"/users/{self.name}").json().get("servers", {})
 
     # --- a room -----------------------------------------------------------------------------------------------------
-    def origin(self, owner: str = "") -> str:
-        settings = self.house.settings
-        return f"{settings.scheme}://{owner or self.name}.{settings.domain}:{settings.port}"
+    def origin(self, project: str = "sunrise", owner: str = "") -> str:
+        return origin(self.house.settings, project, owner or self.name)
 
     def url(self, project: str, path: str = "", *, owner: str = "") -> str:
-        return f"{self.origin(owner)}/user/{owner or self.name}/{project}/{path}"
+        return f"{self.origin(project, owner)}/user/{owner or self.name}/{project}/{path}"
 
     def ask(self, method: str, project: str, path: str, *, owner: str = "", **given) -> httpx.Response:
         """Ask a room as a script of its own page does; no redirect is followed."""
-        headers = {**_from(self.origin(owner), "cors"), **given.pop("headers", {})}
+        headers = {**_from(self.origin(project, owner), "cors"), **given.pop("headers", {})}
         given.setdefault("follow_redirects", False)
         return self.http.request(method, self.url(project, path, owner=owner), headers=headers, **given)
 
@@ -312,13 +311,13 @@ class Visitor:
                     return "".join(said)
             raise ConnectionError(f"the channel closed with {channel.close_code}")
 
-    def channel(self, project: str, kernel: str, *, owner: str = "", origin: str = ""):
+    def channel(self, project: str, kernel: str, *, owner: str = "", asked_by: str = ""):
         """Open a kernel's channel: `async with visitor.channel(...) as socket`."""
         path = f"/user/{owner or self.name}/{project}/api/kernels/{kernel}/channels?session_id={uuid.uuid4()}"
-        address = f"{self.origin(owner)}{path}"
+        address = f"{self.origin(project, owner)}{path}"
         headers = {
-            "Host": self.origin(owner).partition("://")[2],
-            "Origin": origin or self.origin(owner),
+            "Host": self.origin(project, owner).partition("://")[2],
+            "Origin": asked_by or self.origin(project, owner),
             "Cookie": self.cookies(address),
         }
         return _channel(f"http://127.0.0.1:{self.house.settings.port}{path}", headers)

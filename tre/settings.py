@@ -23,7 +23,7 @@ from tre.errors import Unreadable
 DEFAULT_HOME = Path("/var/lib/hortus/home")
 ENGINE_HOME = Path("/var/lib/hortus/engine")
 # One name for a person or a project: it becomes a host name, a path and a server name.
-NAME = re.compile(r"[a-z](?:-?[a-z0-9]){0,29}")
+NAME = re.compile(r"(?=.{1,30}\Z)[a-z](?:-?[a-z0-9])*")
 
 
 class Settings(BaseSettings):

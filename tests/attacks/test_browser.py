@@ -25,6 +25,7 @@ from tests.browser.chromium import PATIENCE, Window
 from tests.builders import a_person, a_project, an_approval
 from tests.house import an_extract
 from tre.records.tables import EntryRow
+from tre.rooms.room import origin
 
 pytestmark = [pytest.mark.docker, pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -106,14 +107,12 @@ def scene(house, chromium, outside):
     window.airlock(f"requests/{number}")
     expect(window.page.get_by_role("button", name="Vote")).to_be_visible(timeout=PATIENCE)
     window.open("The project dusk", "dusk")
-    window.lab("dusk")
-    origin = f"{settings.scheme}://eve.{settings.domain}:{settings.port}"
     here = {
         "hub": settings.hub_origin,
         "airlock": f"{settings.airlock_origin}/services/airlock/",
         "request": f"{settings.airlock_origin}/services/airlock/requests/{number}",
-        "dusk": f"{origin}/user/eve/dusk/",
-        "dawn": f"{origin}/user/eve/dawn/",
+        "dusk": f"{origin(settings, 'dusk', 'eve')}/user/eve/dusk/",
+        "dawn": f"{origin(settings, 'dawn', 'eve')}/user/eve/dawn/",
         "outside": outside.origin,
         "number": str(number),
     }
@@ -166,6 +165,13 @@ def state(scene) -> House:
             ),
             heard=tuple(scene.outside.heard),
         )
+
+
+def in_dusk(scene):
+    """The page of the hostile room: JupyterLab itself, where its scripts run."""
+    if "/dusk/lab" not in scene.window.page.url:
+        scene.window.lab("dusk")
+    return scene.window.page
 
 
 # name -> what the script does; `here` holds addresses; it returns what it got, or throws
@@ -302,8 +308,7 @@ ATTEMPTS = {
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)
 def test_script_of_a_room_tries_to(scene, attempt):
-    before = state(scene)
-    page = scene.window.lab("dusk")
+    before, page = state(scene), in_dusk(scene)
     saw = page.evaluate(
         f"""async here => {{
             try {{ return 'GOT ' + await (async () => {{ {ATTEMPTS[attempt]} }})() }}
@@ -341,8 +346,7 @@ POPUP = """async ([address, find]) => {
     ],
 )
 def test_script_of_a_room_opens_a_page_in_a_new_window_to_read_it(scene, where, path, find):
-    before = state(scene)
-    page = scene.window.lab("dusk")
+    before, page = state(scene), in_dusk(scene)
     saw = page.evaluate(POPUP, [scene.here[where] + path, find])
     assert saw.startswith("stopped"), saw[:300]
     _alone(scene)

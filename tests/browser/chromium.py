@@ -19,6 +19,7 @@ from tests.builders import PASSWORD
 from tests.house import House
 from tre.errors import Unavailable
 from tre.governance import accounts
+from tre.rooms.room import origin
 
 PROGRAM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -150,9 +151,7 @@ class Window:
 
     def lab(self, project: str) -> Page:
         """Go to an open room's Lab, with nothing left of the last visit's layout."""
-        settings = self.house.settings
-        origin = f"{settings.scheme}://{self.name}.{settings.domain}:{settings.port}"
-        self.page.goto(f"{origin}/user/{self.name}/{project}/lab?reset")
+        self.page.goto(f"{origin(self.house.settings, project, self.name)}/user/{self.name}/{project}/lab?reset")
         expect(self.page.get_by_role("menubar")).to_be_visible()
         expect(self.page.locator(".jp-DirListing-content")).to_be_visible()
         return self.page

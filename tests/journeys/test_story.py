@@ -20,7 +20,9 @@ pytestmark = [pytest.mark.docker, pytest.mark.browser, pytest.mark.timeout(900)]
 
 SUNRISE, HARBOUR = "Four treatments in ACTG 175", "Adherence over the years"
 CLOSED_WORDS = ("Download", "Export", "Copy Download Link", "Open in New Browser Tab", "Share", "Print", "Terminal")
-FEWER = 'table[table["outcome"] == "event"].to_csv("/outbox/events-by-arm.csv", index=False); print("written", "anew")'
+PERSONS = 2139
+"""People of the trial; every one of them is in one cell of the table."""
+FEWER = 'table[table["cens"] == table["cens"].max()].to_csv("/outbox/events-by-arm.csv", index=False); "written" + " anew"'
 
 
 class Visit(NamedTuple):
@@ -125,8 +127,8 @@ def again(at, alice, returned) -> str:
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+A")
     page.keyboard.insert_text(FEWER)
-    _choose(page, "Run", "Run All Cells")
-    expect(page.locator(".jp-Notebook").get_by_text("written anew").last).to_be_visible()
+    page.keyboard.press("Shift+Enter")
+    expect(cell.locator(".jp-OutputArea-output")).to_have_text(re.compile("written anew"))
     page = alice.airlock("requests/2")
     page.get_by_role("link", name="Correct and submit again").click()
     page.get_by_label("Why should they leave?").fill("The table of the talk, events only")
@@ -151,8 +153,9 @@ def test_the_analyst_signs_in_with_password_and_code_and_sees_her_projects(alice
 
 def test_who_cannot_open_a_project_reads_why_and_what_helps(at):
     bob = at("bob")
-    card = bob.home() and bob.project(HARBOUR)
-    expect(card.get_by_text("closed by the rules")).to_be_visible()
+    bob.home()
+    card = bob.project(HARBOUR)
+    expect(card.get_by_text("by the rules")).to_be_visible()
     assert card.get_by_role("link").count() == 0
     assert re.search(r"R\d\d: .+", card.inner_text())
     assert SUNRISE not in bob.text()
@@ -161,7 +164,7 @@ def test_who_cannot_open_a_project_reads_why_and_what_helps(at):
 def test_the_welcome_notebook_runs_in_the_room_and_shows_table_and_picture(visit, alice):
     assert "actg175" in visit.outputs
     assert "tre1_" in visit.outputs
-    assert "zidovudine + didanosine" in visit.outputs
+    assert re.search(r"arms\s+cens\s+persons", visit.outputs)
     assert "Error" not in visit.outputs
     assert "Traceback" not in visit.outputs
 
@@ -174,7 +177,7 @@ def test_the_notebooks_menus_offer_no_way_out(visit):
 
 def test_the_room_asks_nobody_but_the_house_and_complains_of_nothing(visit):
     assert visit.strangers == ()
-    assert visit.faults == ()
+    assert "\n".join(visit.faults) == ""
 
 
 # --- the airlock ---------------------------------------------------------------------------------------------------------
@@ -189,7 +192,7 @@ def test_the_approver_sees_table_picture_and_findings(reviewed):
         seen = reviewed[name]
         assert "Table 1 and figure 1" in seen.page
         assert "events-by-arm.csv" in seen.page
-        assert "zidovudine + didanosine" in seen.table
+        assert sum(int(row.split()[-1]) for row in seen.table.splitlines()[1:]) == PERSONS
         assert min(seen.picture) > 300, "the picture is shown in full"
 
 

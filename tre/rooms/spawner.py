@@ -101,7 +101,9 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
         client = self.orm_spawner.oauth_client
         at = origin(self.tre_settings, self.name, self.user.name)
         client.redirect_uri = f"{at}{prefix(self.name, self.user.name)}{CALLBACK}"
-        object_session(client).commit()
+        session = object_session(client)
+        assert session is not None  # noqa: S101 -- the Hub has just put the client into one
+        session.commit()
 
     async def _build(self, room: Room) -> None:
         """Create and start the container; one of the same name is a leftover."""

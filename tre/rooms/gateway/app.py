@@ -20,11 +20,11 @@ from tre.rooms.gateway.books import ACTOR, Books, News, utc
 from tre.rooms.gateway.channel import channel
 from tre.rooms.gateway.filter import Denied, Kind
 from tre.rooms.gateway.forward import forward, probe
-from tre.rooms.gateway.login import CALLBACK, sealer
+from tre.rooms.gateway.login import sealer
 from tre.rooms.gateway.meter import Cut, Key, Meter
 from tre.rooms.gateway.open_room import OpenRoom
 from tre.rooms.gateway.registry import Registration, Registry
-from tre.rooms.room import landing
+from tre.rooms.room import CALLBACK, landing
 from tre.settings import Settings
 
 SAVE_SECONDS = 5
