@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet
 
 from tre.data import engine
 
@@ -29,9 +30,7 @@ def persons(extracts: Iterable[tuple[Path, Mapping[str, str]]], dims: pa.Table) 
 
 
 def _has(path: Path, names: list[str]) -> bool:
-    with engine.connection() as con:
-        held = {str(row[0]) for row in con.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()}
-    return set(names) <= held
+    return set(names) <= set(pyarrow.parquet.read_schema(path).names)
 
 
 def _in_table(path: Path, person: str, dims: pa.Table) -> tuple[int, ...]:
