@@ -161,7 +161,9 @@ def state(scene) -> House:
             entries=session.scalar(select(func.count()).select_from(EntryRow).where(acts)),
             dawn=tuple(sorted(path.name for path in house.settings.person_home("dawn", "eve").iterdir())),
             cookies=tuple(
-                sorted((c["domain"] + c["path"], c["name"]) for c in scene.window.context.cookies(scene.here["airlock"]))
+                sorted(
+                    (c["domain"] + c["path"], c["name"]) for c in scene.window.context.cookies(scene.here["airlock"])
+                )
             ),
             heard=tuple(scene.outside.heard),
         )

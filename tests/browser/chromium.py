@@ -91,7 +91,9 @@ class Window:
     def _watch(self, asked: Request) -> None:
         """Note what is asked of anybody but this house."""
         settings = self.house.settings
-        ours = rf"{settings.scheme}://([a-z0-9-]+\.)?{re.escape(settings.domain)}:{settings.port}/.*|(data|blob|about):.*"
+        ours = (
+            rf"{settings.scheme}://([a-z0-9-]+\.)?{re.escape(settings.domain)}:{settings.port}/.*|(data|blob|about):.*"
+        )
         if not re.fullmatch(ours, asked.url, re.DOTALL):
             self.strangers.append(asked.url)
 

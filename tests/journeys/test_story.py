@@ -22,7 +22,11 @@ SUNRISE, HARBOUR = "Four treatments in ACTG 175", "Adherence over the years"
 CLOSED_WORDS = ("Download", "Export", "Copy Download Link", "Open in New Browser Tab", "Share", "Print", "Terminal")
 PERSONS = 2139
 """People of the trial; every one of them is in one cell of the table."""
-FEWER = 'table[table["cens"] == table["cens"].max()].to_csv("/outbox/events-by-arm.csv", index=False); "written" + " anew"'
+REFUSED = r"403 \(Forbidden\) .*/api/nbconvert|files leave only as a release"
+"""JupyterLab asks for the ways to convert a notebook, and is told that there are none."""
+FEWER = (
+    'table[table["cens"] == table["cens"].max()].to_csv("/outbox/events-by-arm.csv", index=False); "written" + " anew"'
+)
 
 
 class Visit(NamedTuple):
@@ -69,7 +73,9 @@ def visit(alice, pictures) -> Visit:
     expect(outputs.filter(has_text="hour").last).to_be_visible()
     page.locator(".jp-Notebook img").first.scroll_into_view_if_needed()
     take(page, pictures, "room")
-    menus = " | ".join(_menu(page, name) for name in ("File", "Edit", "View", "Run", "Kernel", "Tabs", "Settings", "Help"))
+    menus = " | ".join(
+        _menu(page, name) for name in ("File", "Edit", "View", "Run", "Kernel", "Tabs", "Settings", "Help")
+    )
     return Visit("\n".join(outputs.all_inner_texts()), menus, tuple(alice.faults), tuple(alice.strangers))
 
 
@@ -128,7 +134,7 @@ def again(at, alice, returned) -> str:
     page.keyboard.press("Control+A")
     page.keyboard.insert_text(FEWER)
     page.keyboard.press("Shift+Enter")
-    expect(cell.locator(".jp-OutputArea-output")).to_have_text(re.compile("written anew"))
+    expect(page.locator(".jp-Notebook").get_by_text("written anew")).to_be_visible()
     page = alice.airlock("requests/2")
     page.get_by_role("link", name="Correct and submit again").click()
     page.get_by_label("Why should they leave?").fill("The table of the talk, events only")
@@ -177,7 +183,7 @@ def test_the_notebooks_menus_offer_no_way_out(visit):
 
 def test_the_room_asks_nobody_but_the_house_and_complains_of_nothing(visit):
     assert visit.strangers == ()
-    assert "\n".join(visit.faults) == ""
+    assert "\n".join(said for said in visit.faults if not re.search(REFUSED, said)) == ""
 
 
 # --- the airlock ---------------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ class Around:
     def __init__(self, settings, gateway, hub, session) -> None:
         self.settings, self.gateway, self.hub, self.session = settings, gateway, hub, session
         self.folder = settings.room_sockets("sunrise", "ann")
-        self.host = f"ann.localhost:{settings.port}"
+        self.host = f"ann--sunrise.localhost:{settings.port}"
         sealed = sealer(settings).encrypt(json.dumps({"for": PREFIX, "kind": "token", "token": TOKEN}).encode())
         self.headers = {"Host": self.host, "Cookie": f"{COOKIE}={sealed.decode()}", "Origin": f"http://{self.host}"}
 
