@@ -3,7 +3,7 @@
 What is not on record is given to the rules as what denies: no approval, no agreement, a date in the past.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -89,6 +89,18 @@ def require_open(session: Session, project: str, person: str, *, now: datetime, 
         ask = room_ask(session, project, person, now=now, second_factor=second_factor)
         raise _refusal(ask, found.decision)
     return found
+
+
+def lapsed(
+    session: Session, project: str, person: str, mounts: Iterable[Mount], *, now: datetime
+) -> tuple[tuple[str, Decision], ...]:
+    """Judge what an open room has mounted, which need not be the newest: what may not be seen any more, and why."""
+    ask = room_ask(session, project, person, now=now)
+    said = [
+        (mount.dataset, policies.decide(replace(ask, verb="mount", dataset=_mounted(session, project, mount))))
+        for mount in mounts
+    ]
+    return tuple((name, decision) for name, decision in said if not decision.allowed)
 
 
 # --- asks -------------------------------------------------------------------------------------------------------------
@@ -191,6 +203,17 @@ def _extracts(session: Session, project: str) -> tuple[tuple[Mount, facts.Datase
         )
         for extract, dataset in newest.values()
     )
+
+
+def _mounted(session: Session, project: str, mount: Mount) -> facts.Dataset:
+    """Gather the facts of exactly this extract; of none, that nobody approved it."""
+    query = select(ExtractRow).where(
+        ExtractRow.project == project, ExtractRow.dataset == mount.dataset, ExtractRow.number == mount.number
+    )
+    extract, dataset = session.scalars(query).one_or_none(), session.get(DatasetRow, mount.dataset)
+    if extract is None or dataset is None:
+        return facts.Dataset(name=mount.dataset)
+    return _dataset(extract, dataset, _granted(session, project).get((extract.dataset, extract.version)))
 
 
 def _granted(session: Session, project: str) -> dict[tuple[str, int], ApplicationRow]:

@@ -113,12 +113,13 @@ class Sentinel:
     def _watch(self, now: datetime) -> None:
         rows = visits.open_now(self._records)
         self._known = {(row.project, row.person): row for row in rows}
-        for row in rows:
-            lapse = judged(self._records, row, now=now)
-            if lapse is not None:
-                visits.lapsed(self._records, row, because=lapse.because, rules=lapse.rules, now=now)
-                log.info("room %s of %s closes: %s", row.project, row.person, lapse.because)
-                self._stop(row, lapse.because, now)
+        lapses = [(row, lapse) for row in rows if (lapse := judged(self._records, row, now=now)) is not None]
+        for row, lapse in lapses:
+            visits.lapsed(self._records, row, because=lapse.because, rules=lapse.rules, now=now)
+            log.info("room %s of %s closes: %s", row.project, row.person, lapse.because)
+            cut_off(self._settings, row.project, row.person)  # all browsers first: stopping takes seconds for each
+        for row, lapse in lapses:
+            self._stop(row, lapse.because, now)
         self._reconcile(rows, now)
 
     def _stop(self, row: RoomRow, because: str, now: datetime) -> None:
@@ -126,10 +127,14 @@ class Sentinel:
         if self._hub.stop(row.project, row.person):
             return
         log.warning("the Hub does not stop room %s of %s: ending its container", row.project, row.person)
-        end_container(self._settings, row.project, row.person)
+        self._end(row, because, now)
+
+    def _end(self, row: RoomRow, because: str, now: datetime) -> None:
+        """End a room without the Hub, and write it down only once it has ended."""
         try:
+            end_container(self._settings, row.project, row.person)
             visits.closed(self._records, row.project, row.person, actor="sentinel", because=because, now=now)
-        except Unavailable as error:
+        except Unavailable as error:  # the room stays open in the records, so the next round tries again
             log.warning("%s", error)
 
     def _reconcile(self, rows: Collection[RoomRow], now: datetime) -> None:
@@ -140,9 +145,7 @@ class Sentinel:
             return
         for row in old:
             if (row.project, row.person) not in running:
-                end_container(self._settings, row.project, row.person)
-                because = "it was found closed"
-                visits.closed(self._records, row.project, row.person, actor="sentinel", because=because, now=now)
+                self._end(row, "it was found closed", now)
 
     def _suspended(self) -> None:
         with self._records.read() as session:
@@ -171,26 +174,23 @@ def judged(records: Records, row: RoomRow, *, now: datetime) -> Lapse | None:
     try:
         with records.read() as session:
             opening = access.opening(session, row.project, row.person, now=now)
+            mounts = [access.Mount(**mount) for mount in json.loads(row.mounts)]
+            gone = access.lapsed(session, row.project, row.person, mounts, now=now)
     except Unavailable:
         raise
     except TREError as error:
         return Lapse(f"the rules could not be asked: {error}", ())
     if not opening.decision.allowed:
         return Lapse("; ".join(opening.decision.remedies) or "the rules say no", opening.decision.rules)
-    may = {mount.dataset for mount in opening.mounts}
-    gone = [mount["dataset"] for mount in json.loads(row.mounts) if mount["dataset"] not in may]
     if gone:
-        rules = tuple(rule for name, decision in opening.refused if name in gone for rule in decision.rules)
-        return Lapse(f"{', '.join(gone)} may not be mounted any more", rules)
+        rules = tuple(rule for _, decision in gone for rule in decision.rules)
+        return Lapse(f"{', '.join(name for name, _ in gone)} may not be mounted any more", rules)
     return None
 
 
 def end_container(settings: Settings, project: str, person: str) -> None:
-    """Cut the browser off and kill the container, without the Hub."""
-    try:
-        control.drop_now(settings, person, project)
-    except Unavailable as error:
-        log.warning("%s", error)
+    """Cut the browser off and kill the container, without the Hub; or say that it may live on."""
+    cut_off(settings, project, person)
     try:
         client = docker.DockerClient(base_url=settings.docker_url, timeout=20)
         try:
@@ -200,9 +200,15 @@ def end_container(settings: Settings, project: str, person: str) -> None:
     except NoContainer:
         return
     except (DockerException, requests.RequestException) as error:
-        log.error(  # noqa: TRY400 -- one line says it
-            "the container of room %s of %s cannot be ended: %s", project, person, error
-        )
+        raise Unavailable(f"the container of room {project} of {person} cannot be ended: {error}") from error
+
+
+def cut_off(settings: Settings, project: str, person: str) -> None:
+    """Close a room to every browser; a gateway that is down lets nobody through."""
+    try:
+        control.drop_now(settings, person, project)
+    except Unavailable as error:
+        log.warning("%s", error)
 
 
 def watch(sentinel: Sentinel, stop: threading.Event, clock: Callable[[], datetime]) -> None:

@@ -90,6 +90,8 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
                 token=self.api_token,
                 client_id=self.oauth_client_id,
             )
+            if not await self._stands():
+                raise Refused("it may not be open any more: something changed while it was opening")
             done = True
         finally:
             if not done:  # also when the Hub's time is up and this is cancelled
@@ -141,14 +143,28 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
         except (DockerException, requests.RequestException) as error:
             self.log.warning("%s: Docker does not answer: %s", self._log_name, error)
             return None if self.object_id else 0  # an engine that is silent has not closed a room that was open
-        if state is None and self.name:
-            state = await self._remind()
+        if state is None and self.name and not self._start_pending:
+            state = await self._remind() if await self._stands() else await self._lapsed()
         return state
+
+    async def _stands(self) -> bool:
+        """Ask the records whether this room may be open; while they are silent, the sentinel keeps the time."""
+        try:
+            return await _aside(visits.stands, self.tre_records, self.name, self.user.name)
+        except Unavailable as error:
+            self.log.warning("%s: %s", self._log_name, error)
+            return True
+
+    async def _lapsed(self) -> int:
+        """End a room that lapsed while nobody could end it, or while it opened."""
+        self.log.warning("%s: it may not be open any more: closing it", self._log_name)
+        await self.stop()
+        return 1
 
     async def _remind(self) -> int | None:
         """Register again if the gateway lost its file. If the Hub lost the token too, the room must end."""
         try:
-            if self._start_pending or await control.known(self.tre_settings, self.user.name, self.name):
+            if await control.known(self.tre_settings, self.user.name, self.name):
                 return None
             if not self.api_token:
                 self.log.warning("%s: neither Hub nor gateway knows this room's token: closing it", self._log_name)

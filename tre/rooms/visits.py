@@ -69,6 +69,11 @@ def open_now(records: Records) -> tuple[RoomRow, ...]:
         return rows
 
 
+def stands(records: Records, project: str, person: str) -> bool:
+    """Tell whether the records hold this room for open, and nobody has said that it must close."""
+    return any((row.project, row.person, row.closed_because) == (project, person, "") for row in open_now(records))
+
+
 def lapsed(records: Records, row: RoomRow, *, because: str, rules: Iterable[str], now: datetime) -> None:
     """Record that an open room may not be open any more, before it is stopped: the stop will say why."""
     about = subject(row.project, row.person)
