@@ -74,7 +74,7 @@ def _seen(session: Session, row: RequestRow, person: str, part: str) -> Detail:
         findings=asks.findings_of(session, row),
         votes=_votes(session, row, person),
         votes_in=len(asks.votes_of(session, row)),
-        comments=tuple(said for said in comments if _heard(row, said, person)),
+        comments=tuple(said for said in comments if _heard(session, row, said, person)),
         changes=changes_since_last_round(session, row),
         released=session.get(ReleaseRow, row.id),
         says=row.trouble or states.says(State(row.state)),
@@ -173,16 +173,21 @@ def _voted(session: Session, row: RequestRow, person: str) -> bool:
 
 def _votes(session: Session, row: RequestRow, person: str) -> tuple[VoteRow, ...]:
     query = select(VoteRow).where(VoteRow.request == row.id).order_by(VoteRow.id)
-    return tuple(vote for vote in session.scalars(query) if vote.approver == person or not _blind(row, vote.round))
+    votes = tuple(session.scalars(query))
+    return tuple(vote for vote in votes if vote.approver == person or not _blind(session, row, vote.round))
 
 
-def _heard(row: RequestRow, said: CommentRow, person: str) -> bool:
+def _heard(session: Session, row: RequestRow, said: CommentRow, person: str) -> bool:
     """Approvers' comments of an undecided round would tell how they vote; the author's never do."""
-    return said.person in {person, row.requester} or not _blind(row, said.round)
+    return said.person in {person, row.requester} or not _blind(session, row, said.round)
 
 
-def _blind(row: RequestRow, number: int) -> bool:
-    return number == row.round and row.state == State.IN_REVIEW
+def _blind(session: Session, row: RequestRow, number: int) -> bool:
+    """Keep a vote to its voter until both are in, also when the author takes the request back in between."""
+    if number != row.round:
+        return False
+    alone = len(asks.votes_of(session, row)) < states.QUORUM
+    return row.state == State.IN_REVIEW or (row.state == State.WITHDRAWN and alone)
 
 
 def as_json(session: Session, settings: Settings, request: int, person: str, *, now: datetime) -> dict[str, object]:

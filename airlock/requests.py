@@ -22,7 +22,7 @@ from tre.governance import access
 from tre.records import audit
 from tre.settings import Settings
 
-QUORUM = 2
+QUORUM = states.QUORUM
 LONGEST_TEXT = 4000
 _AFTER = {
     Verdict.APPROVE: ("approve", "export.approve"),

@@ -38,6 +38,10 @@ class Verdict(StrEnum):
     REJECT = "reject"
 
 
+QUORUM = 2
+"""So many approvers decide."""
+
+
 class Step(NamedTuple):
     """`by` may do `verb` to a request that is `source`; it is `target` then."""
 
