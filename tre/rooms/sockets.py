@@ -23,7 +23,7 @@ class NotADoor(OSError):
 
 
 def connect(folder: Path, name: str, *, uid: int, seconds: float = CONNECT_SECONDS) -> socket.socket:
-    """Connect to a socket of this user in this folder, following no link. Blocks: call it in a thread."""
+    """Connect to a socket of this user in this folder, following no link. Blocks, unless `seconds` is 0."""
     with _place(folder, name) as at:
         found = os.fstat(at)
         if not stat.S_ISSOCK(found.st_mode):
@@ -66,8 +66,8 @@ def _place(folder: Path, name: str) -> Iterator[int]:
 
 def listen(folder: Path, name: str, *, uid: int, mode: int = 0o600) -> socket.socket:
     """Serve a socket in a folder of ours, for one user."""
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     parent = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=parent)
