@@ -96,7 +96,7 @@ def revoke(session, now, application):
 @pytest.mark.parametrize(
     ("change", "rule"),
     [(suspend, "R01"), (remove, "R00"), (rest, "R06"), (revoke, "R09")],
-    ids=lambda value: str(value)[-5:],
+    ids=lambda value: getattr(value, "__name__", value),
 )
 def test_a_room_whose_fact_lapsed_is_stopped_and_the_log_says_which(
     sentinel, hub, records, now, application, change, rule
