@@ -34,6 +34,8 @@ TICK_SECONDS = 0.2
 LONGEST_PAUSE = 30.0
 CALM_SECONDS = 60.0
 """A child that ran this long starts its pauses anew."""
+THRIFTY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072"}
+"""What a large answer took goes back to the host: the gateway serves all rooms, for months."""
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -81,7 +83,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
         Part(
             name="gateway",
             words=(python, "-m", "tre.rooms.gateway"),
-            environment=own,
+            environment={**own, **THRIFTY},
             healthy=lambda: control.alive(settings),
         ),
         Part(

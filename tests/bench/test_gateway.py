@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -26,6 +24,7 @@ from tre.rooms.gateway import frames
 from tre.rooms.gateway.login import COOKIE, sealer
 from tre.rooms.gateway.static import files
 from tre.rooms.room import origin, prefix
+from tre.up import parts
 
 pytestmark = [pytest.mark.bench, pytest.mark.docker]
 PREFIX = "/user/alice/sunrise/"
@@ -46,7 +45,7 @@ async def ways(alice) -> AsyncIterator[tuple[Way, Way]]:
     """Two ways to the same room: straight to its socket, as only this host's root may; and as its person goes."""
     settings = alice.house.settings
     door = aiohttp.UnixConnector(str(settings.room_sockets("sunrise", "alice") / "in" / "jupyter.sock"))
-    through = {"Host": alice.origin().partition("://")[2], "Origin": alice.origin()}
+    through = {"Host": alice.origin("sunrise").partition("://")[2], "Origin": alice.origin("sunrise")}
     through["Cookie"] = alice.cookies(alice.url("sunrise"))
     async with aiohttp.ClientSession(connector=door) as near, aiohttp.ClientSession() as far:
         yield (
@@ -179,9 +178,11 @@ def test_the_gateway_stays_small_with_twenty_rooms(report):
 
 @contextmanager
 def a_gateway(settings) -> Iterator[psutil.Process]:
-    environment = {**os.environ, "TRE_HOME": str(settings.home), "TRE_PORT": str(settings.port)}
+    """The process that `tre up` would start."""
+    (part,) = (part for part in parts(settings) if part.name == "gateway")
+    environment = {**part.environment, "TRE_PORT": str(settings.port)}
     with (settings.logs / "gateway.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "tre.rooms.gateway"], env=environment, cwd=ROOT, stderr=log)
+        process = subprocess.Popen(part.words, env=environment, cwd=ROOT, stderr=log)
     try:
         while not control.alive(settings):
             assert process.poll() is None
@@ -217,7 +218,7 @@ async def watch(process: psutil.Process, seen: list[tuple[float, float]]) -> Non
 
 async def work(settings, person: str) -> None:
     """A tab of JupyterLab: its own files, a notebook of 1 MB, a channel that stays open and shows pictures."""
-    below, host = prefix(f"of-{person}", person), origin(settings, person)
+    below, host = prefix(f"of-{person}", person), origin(settings, f"of-{person}", person)
     sealed = sealer(settings).encrypt(json.dumps({"for": below, "kind": "token", "token": person}).encode()).decode()
     headers = {"Host": host.partition("://")[2], "Origin": host, "Cookie": f"{COOKIE}={sealed}"}
     url = f"http://127.0.0.1:{settings.gateway_port}{below}"

@@ -180,7 +180,7 @@ def check_upload(body: bytes) -> None:
         raise Denied("files come in through the committee, not through the browser")
 
 
-def check_contents(body: bytes) -> None:
+def check_contents(body: bytes | bytearray) -> None:
     """Refuse a file that would go out whole in base64: what is no text has nothing to be edited for."""
     try:
         model = orjson.loads(body)

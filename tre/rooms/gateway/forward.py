@@ -54,7 +54,7 @@ async def _whole(
     meter: Meter,
 ) -> web.StreamResponse:
     """Look at a file before it is shown: not too long, and not in base64."""
-    body = b""
+    body = bytearray()  # grows in place, while bytes would be copied with every chunk
     async for chunk in answer.content.iter_chunked(CHUNK):
         body += chunk
         if len(body) > LARGEST_CONTENTS:
