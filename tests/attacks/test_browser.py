@@ -5,6 +5,7 @@ dusk serves a notebook whose output is a script. Each attempt says what the scri
 about the house, where nothing may have changed.
 """
 
+import json
 import sqlite3
 import threading
 import time
@@ -74,7 +75,7 @@ def outside():
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_POST = do_HEAD = do_OPTIONS = do_GET
+        do_POST = do_HEAD = do_OPTIONS = do_GET  # noqa: N815 -- the server looks for these names
 
         def log_message(self, *_):
             pass
@@ -178,7 +179,8 @@ def in_dusk(scene):
 
 # name -> what the script does; `here` holds addresses; it returns what it got, or throws
 ATTEMPTS = {
-    "read the page that mints hub tokens": "return (await fetch(here.hub + '/hub/token', {credentials: 'include'})).text()",
+    "read the page that mints hub tokens": """
+        return (await fetch(here.hub + '/hub/token', {credentials: 'include'})).text()""",
     "mint a hub token": """
         const answer = await fetch(here.hub + '/hub/api/users/eve/tokens',
             {method: 'POST', credentials: 'include', body: '{}'});
@@ -239,6 +241,22 @@ ATTEMPTS = {
         });
         form.submit();
         return await refused""",
+    "vote by a form in a new tab": """
+        const form = Object.assign(document.createElement('form'),
+            {method: 'POST', action: here.request + '/vote', target: '_blank'});
+        form.innerHTML = '<input name=verdict value=approve><input name=reason value=x><input name=code value=000000>';
+        document.body.append(form);
+        const refused = new Promise((yes, no) => document.addEventListener('securitypolicyviolation',
+            event => no(new Error(event.violatedDirective))));
+        form.submit();
+        return await refused""",
+    "put a cookie where the airlock and the hub read theirs": """
+        const names = ['airlock', 'jupyterhub-hub-login', '_xsrf', 'planted'];
+        for (const domain of ['localhost', '.localhost', new URL(here.airlock).hostname])
+            for (const name of names) document.cookie = `${name}=evil; domain=${domain}; path=/`;
+        const kept = document.cookie.split('; ').filter(each => each.endsWith('=evil'));
+        if (!kept.length) throw new Error('no cookie was kept');
+        return kept.join()""",
     "send a beacon abroad": """
         const refused = new Promise((yes, no) => document.addEventListener('securitypolicyviolation',
             event => no(new Error(event.violatedDirective))));
@@ -342,6 +360,9 @@ POPUP = """async ([address, find]) => {
     [
         ("hub", "/hub/home", "My projects"),
         ("hub", "/hub/token", "token"),
+        ("hub", "/hub/user/eve/dawn/lab", "jupyter-config-data"),
+        ("hub", "/hub/user/eve/dawn/api/contents/secret.txt", SECRET),
+        ("dusk", "../../../hub/login", "Password"),
         ("airlock", "", "Exports"),
         ("dawn", "lab", "jupyter-config-data"),
         ("dawn", "api/contents/secret.txt", SECRET),
@@ -353,6 +374,34 @@ def test_script_of_a_room_opens_a_page_in_a_new_window_to_read_it(scene, where, 
     assert saw.startswith("stopped"), saw[:300]
     _alone(scene)
     assert state(scene)._replace(tokens=0) == before._replace(tokens=0)
+
+
+def test_a_notebooks_output_is_such_a_script_and_gets_no_further(scene):
+    """What the other attempts do from the page itself, an output that a person ran may do as well."""
+    before = state(scene)
+    targets = [scene.here[name] for name in ("hub", "airlock", "dawn", "outside")]
+    script = f"""
+        <script>
+          Promise.all({json.dumps(targets)}.map(address => fetch(address, {{credentials: "include"}})
+              .then(answer => "GOT " + answer.status, () => "stopped")))
+            .then(saw => {{ document.body.dataset.saw = saw.join() }});
+        </script>"""
+    notebook = scene.house.settings.person_home("dusk", "eve") / "hostile.ipynb"
+    notebook.write_text(json.dumps(_notebook(f"from IPython.display import HTML\nHTML({script!r})")))
+    notebook.chmod(0o666)
+    page = scene.window.lab("dusk")
+    page.locator(".jp-DirListing-item", has_text="hostile.ipynb").dblclick()
+    expect(page.locator(".jp-Notebook .jp-CodeCell")).to_be_visible()
+    page.get_by_role("menubar").get_by_role("menuitem", name="Run", exact=True).click()
+    page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
+    expect(page.locator("body")).to_have_attribute("data-saw", ",".join(["stopped"] * len(targets)))
+    assert state(scene) == before
+
+
+def _notebook(source: str) -> dict:
+    cell = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": [], "source": source}
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    return {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 
 def _alone(scene):

@@ -37,6 +37,10 @@ PATIENCE = 60_000
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 STEP = 30
 T = TypeVar("T")
+BOTH = ("login", "home", "request", "review")
+TAKEN = frozenset({"room", *BOTH, *(f"{name}-narrow" for name in BOTH)})
+"""Names of all pictures: those at 390 px end in -narrow."""
+LARGEST_PICTURE = 200_000
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 
 
@@ -97,7 +101,7 @@ class Window:
         if not re.fullmatch(ours, asked.url, re.DOTALL):
             self.strangers.append(asked.url)
 
-    # --- words on the page ---------------------------------------------------------------------------------------------
+    # --- words on the page -------------------------------------------------------------------------------------------
     def sees(self, *words: str | re.Pattern[str]) -> None:
         for each in words:
             expect(self.page.get_by_text(each).first).to_be_visible()
@@ -108,7 +112,7 @@ class Window:
 
     # --- the house ---------------------------------------------------------------------------------------------------
     def code(self) -> str:
-        """A code that was not used yet. The one of the half minute before is still taken, so several fit in a minute."""
+        """A code that was not used yet. That of the half minute before is still taken, so several fit in a minute."""
         while True:
             now = datetime.now(UTC)
             early = now.timestamp() % STEP < STEP * 2 / 3  # else it might be too old when it arrives
@@ -164,17 +168,18 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
 
-def take(page: Page, folder: Path, name: str, *, whole: bool = False) -> Path:
-    """Take a picture of what is seen; 390 px wide ones are called -narrow."""
-    target = folder / f"{name}.png"
-    page.screenshot(path=str(target), full_page=whole, animations="disabled", caret="hide")
-    return target
+def take(page: Page, folder: Path, name: str, *, at: Locator | None = None) -> None:
+    """Take a picture of what is seen, from `at` on downwards."""
+    assert name in TAKEN, f"{name} is not on the list of pictures"
+    if at is not None:
+        at.evaluate("each => each.scrollIntoView({block: 'start', behavior: 'instant'})")
+    page.screenshot(path=str(folder / f"{name}.png"), animations="disabled", caret="hide")
 
 
-def take_both(page: Page, folder: Path, name: str, *, whole: bool = False) -> None:
+def take_both(page: Page, folder: Path, name: str, *, at: Locator | None = None) -> None:
     """Take a picture on a desk and on a phone, where the page must fit."""
-    take(page, folder, name, whole=whole)
+    take(page, folder, name, at=at)
     page.set_viewport_size(NARROW)
     assert fits(page), f"{name} is wider than a phone"
-    take(page, folder, f"{name}-narrow", whole=whole)
+    take(page, folder, f"{name}-narrow", at=at)
     page.set_viewport_size(WIDE)

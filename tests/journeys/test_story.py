@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chromium import Window, take, take_both
+from tests.browser.chromium import LARGEST_PICTURE, TAKEN, Window, take, take_both
 
 pytestmark = [pytest.mark.docker, pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -47,7 +47,7 @@ class Review(NamedTuple):
     after: str
 
 
-# --- chapters ------------------------------------------------------------------------------------------------------------
+# --- chapters --------------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def alice(at, chromium, garden, pictures) -> Window:
     """She signs in with password and code."""
@@ -65,9 +65,7 @@ def visit(alice, pictures) -> Visit:
     take_both(alice.home(), pictures, "home")
     alice.open(SUNRISE, "sunrise")
     page = alice.lab("sunrise")
-    page.locator(".jp-DirListing-item", has_text="welcome.ipynb").dblclick()
-    page.get_by_role("heading", name="Welcome").first.wait_for()
-    expect(page.get_by_title("Kernel status: Idle").or_(page.locator('[data-status="idle"]')).first).to_be_visible()
+    _welcome(page)
     _choose(page, "Run", "Run All Cells")
     outputs = page.locator(".jp-Notebook .jp-OutputArea-output")
     expect(outputs.filter(has_text="hour").last).to_be_visible()
@@ -128,7 +126,7 @@ def returned(at, alice, collected) -> str:
 def again(at, alice, returned) -> str:
     """She changes the table in her room and submits again; carol sees what changed, and both agree."""
     page = alice.lab("sunrise")
-    page.locator(".jp-DirListing-item", has_text="welcome.ipynb").dblclick()
+    _welcome(page)
     cell = page.locator(".jp-Notebook .jp-CodeCell").last
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+A")
@@ -144,12 +142,12 @@ def again(at, alice, returned) -> str:
     carol.airlock("requests/2")
     seen = carol.text()
     for name in ("carol", "dave"):
-        _vote(at(name), 2, "Approve", "as it was asked for")
+        _vote(at(name), 2, "Approve", f"{name}: as it was asked for")
     _until(alice, 2, "released")
     return seen
 
 
-# --- the room ------------------------------------------------------------------------------------------------------------
+# --- the room --------------------------------------------------------------------------------------------------------
 def test_the_analyst_signs_in_with_password_and_code_and_sees_her_projects(alice):
     alice.home()
     alice.sees(SUNRISE)
@@ -186,7 +184,7 @@ def test_the_room_asks_nobody_but_the_house_and_complains_of_nothing(visit):
     assert "\n".join(said for said in visit.faults if not re.search(REFUSED, said)) == ""
 
 
-# --- the airlock ---------------------------------------------------------------------------------------------------------
+# --- the airlock -----------------------------------------------------------------------------------------------------
 def test_the_author_sees_where_her_request_is_whose_turn_and_what_next(asked):
     for words in ("Where it is", "in review", "Whose turn", "The approvers'", "What next", "Two approvers decide"):
         assert words in asked
@@ -242,7 +240,7 @@ def test_the_log_of_it_all_is_proved_offline(again, garden, tmp_path):
     key.write_text(_key(garden)["checkpoints"])
     said = _offline("tre", "audit", "verify", proof, "--key", key)
     assert said.returncode == 0, said.stderr
-    assert "intact" in said.stdout
+    assert "nothing was changed or removed" in said.stdout
     acts = [entry["act"] for entry in garden.entries("export.vote")]
     assert len(acts) == 6
     assert len(garden.entries("export.release")) == 2
@@ -250,7 +248,7 @@ def test_the_log_of_it_all_is_proved_offline(again, garden, tmp_path):
     assert garden.entries("export.collect.refused")
 
 
-# --- the second round ----------------------------------------------------------------------------------------------------
+# --- the second round ------------------------------------------------------------------------------------------------
 def test_a_returned_request_says_why_and_that_it_is_the_authors_turn(returned):
     for words in ("returned", "Yours", "carol: leave out", "dave: leave out", "Correct and submit again"):
         assert words in returned
@@ -262,7 +260,20 @@ def test_the_approver_of_the_second_round_sees_what_changed_since_the_first(agai
     assert "as it was" in again
 
 
-# --- how they do it --------------------------------------------------------------------------------------------------------
+def test_each_picture_for_the_documents_was_taken_and_is_small(again, pictures):
+    taken = {file.stem: file.stat().st_size for file in pictures.glob("*.png")}
+    assert taken.keys() == TAKEN
+    assert max(taken.values()) < LARGEST_PICTURE
+
+
+# --- how they do it --------------------------------------------------------------------------------------------------
+def _welcome(page) -> None:
+    """Open the welcome notebook, and wait until its kernel can run something."""
+    page.locator(".jp-DirListing-item", has_text="welcome.ipynb").dblclick()
+    page.get_by_role("heading", name="Welcome").first.wait_for()
+    expect(page.get_by_role("button", name="Python 3 (ipykernel) | Idle")).to_be_visible()
+
+
 def _choose(page, menu: str, item: str) -> None:
     page.get_by_role("menubar").get_by_role("menuitem", name=menu, exact=True).click()
     page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
@@ -296,7 +307,7 @@ def _review(window: Window, number: int, pictures: Path | None) -> Review:
     page.get_by_role("link", name=f"Request {number}").click()
     expect(page.get_by_role("button", name="Vote")).to_be_visible()
     if pictures:
-        take_both(page, pictures, "review", whole=True)
+        take_both(page, pictures, "review", at=page.get_by_role("heading", name="Files and what"))
     text = window.text()
     page.get_by_role("link", name="events-by-arm.csv").first.click()
     table = page.get_by_role("region", name="Content of the file").inner_text()
