@@ -53,7 +53,7 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
         """Lie under a host name of its own, also after the Hub has started again."""
         super().__init__(*given, **named)
         if self.name:
-            self.proxy_spec = host(self.tre_settings, self.name, self.user.name) + prefix(self.name, self.user.name)
+            self.proxy_spec = f"{host(self.tre_settings, self.name, self.user.name)}/"  # all of it: no page of the Hub
 
     # --- opening -----------------------------------------------------------------------------------------------------
     async def start(self) -> str:
