@@ -4,6 +4,7 @@ The gateway serves one listener a room, so nothing that a room says about itself
 exports is passed on to the airlock over loopback, with the room's identity.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,6 +19,7 @@ from tre.settings import Settings
 NAME = "tre.sock"
 LARGEST_QUESTION = 64 * 1024
 LARGEST_ANSWER = 1024 * 1024
+CONNECTIONS = 16
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 # Method and path as the room asks; the airlock has the same below /room.
 PASSED = (
@@ -28,6 +30,14 @@ PASSED = (
 )
 Me = Callable[[], Awaitable[Mapping[str, object]]]
 """Says who is in the room, with what, and how much they have seen."""
+
+
+class _Full(asyncio.Protocol):
+    """Hangs up."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say nothing, and keep nothing."""
+        transport.close()
 
 
 class Listener:
@@ -42,6 +52,7 @@ class Listener:
         self._me = me
         self._airlock: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
+        self._door: asyncio.Server | None = None
 
     async def start(self, folder: Path) -> None:
         """Listen in the folder that the room sees as /run/tre/api."""
@@ -51,14 +62,21 @@ class Listener:
         app.router.add_route("*", "/{rest:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
         await self._runner.setup()
-        await web.SockSite(self._runner, door).start()
+        self._door = await asyncio.get_running_loop().create_unix_server(self._receive, sock=door)
 
     async def stop(self) -> None:
         """Stop listening; what is being asked is cut off."""
+        if self._door is not None:
+            self._door.close()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._airlock is not None:
             await self._airlock.close()
+
+    def _receive(self) -> asyncio.BaseProtocol:
+        """Speak with who knocks, unless the room has as many connections as one room may: all rooms share ours."""
+        server = self._runner.server if self._runner else None
+        return _Full() if server is None or len(server.connections) >= CONNECTIONS else server()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         door = request.transport.get_extra_info("socket") if request.transport else None

@@ -1,7 +1,9 @@
 """The gateway's side of a room's socket: opened anew for each connection, never through a link."""
 
 import asyncio
+import socket
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -14,6 +16,7 @@ from tre.rooms.room import SOCKET
 NAME = Path(SOCKET).name
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=300)
 CONNECTIONS = 64
+PAUSE_SECONDS = 0.05
 
 
 class RoomConnector(aiohttp.UnixConnector):
@@ -34,11 +37,26 @@ class RoomConnector(aiohttp.UnixConnector):
         """Do what the parent does, on a socket that we opened. A documented private method; the version is pinned."""
         del traces, timeout
         try:
-            door = await asyncio.to_thread(sockets.connect, self._folder, NAME, uid=self._uid)
+            door = await self._door()
         except OSError as error:
             raise UnixClientConnectorError(NAME, req.connection_key, error) from error
-        _, protocol = await self._loop.create_unix_connection(self._factory, sock=door)
+        try:
+            _, protocol = await self._loop.create_unix_connection(self._factory, sock=door)
+        except BaseException:  # also when the browser left in this moment
+            door.close()
+            raise
         return protocol
+
+    async def _door(self) -> socket.socket:
+        """Open the room's door without a thread: a room that lets callers wait would take the threads of all rooms."""
+        until = monotonic() + sockets.CONNECT_SECONDS
+        while True:
+            try:
+                return sockets.connect(self._folder, NAME, uid=self._uid, seconds=0)
+            except BlockingIOError:  # as many wait at the door as the room allows
+                if monotonic() > until:
+                    raise
+                await asyncio.sleep(PAUSE_SECONDS)
 
 
 def session(folder: Path, uid: int) -> aiohttp.ClientSession:
