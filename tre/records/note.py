@@ -45,8 +45,8 @@ class Checkpoint(NamedTuple):
 
 
 def verifier(line: str) -> Verifier:
-    """Read a public key written as `name+hash+base64`."""
-    name, _, rest = line.strip().partition("+")
+    """Read a public key written as `name+hash+base64`: the first line of what `tre audit key` prints."""
+    name, _, rest = line.strip().partition("\n")[0].strip().partition("+")
     stated, _, coded = rest.partition("+")
     raw = _unb64(coded)
     if len(raw) != 33 or raw[:1] != ED25519:  # noqa: PLR2004 -- one byte of algorithm, 32 of key

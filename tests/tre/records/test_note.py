@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tre.records import note
+from tre.records import checkpoint, note
 
 # The published example of the signed-note format: a note, and the key that it verifies under.
 EXAMPLE = (
@@ -116,3 +116,8 @@ def test_a_name_that_would_break_the_format_is_refused(name):
 def test_a_text_without_its_line_end_is_not_signed():
     with pytest.raises(note.BadNote):
         note.sign("hello", NAME, KEY)
+
+
+def test_what_audit_key_prints_is_a_key_with_the_certificates_key_below_it(settings):
+    printed = f"{checkpoint.note_key(settings)}\n{checkpoint.public_key(settings)}"
+    assert str(note.verifier(printed)) == checkpoint.note_key(settings)
