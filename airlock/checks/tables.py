@@ -107,7 +107,7 @@ def _aligned(lines: Sequence[str]) -> Iterator[Table]:
         cut = [_cells(between, line) for line in lines]
         if _even(cut):
             yield _table(cut)
-            if len(cut[0]) < len(cut[1]):  # or the first line is no header but a title
+            if len(cut[0]) == 1 and len(cut[0][0].split()) > 1:  # or the first line is no header but a title
                 yield _table(cut[1:])
             return
     for between in _BETWEEN:  # a title above, a note below: what is even between them
