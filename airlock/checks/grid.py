@@ -10,6 +10,9 @@ from airlock.checks.thresholds import Thresholds
 _RUNS = ("=", "+", "-", "@", "\t", "\r", "|")
 _SEPARATORS = (";", "\t", "|")
 _SHOWN = 20
+MOST_COLUMNS = 100
+LONGEST_CELL = 400
+"""Signs of one cell that the page of a file shows."""
 
 
 def plain(file: File, limits: Thresholds) -> Iterator[Finding]:
@@ -23,6 +26,7 @@ def plain(file: File, limits: Thresholds) -> Iterator[Finding]:
 
 
 def _csv(table: Table) -> Iterator[Finding]:
+    yield from _shown(table)
     heads = [head.strip().lower() for head in table.heads]
     if len(set(heads)) < len(heads) or ("" in heads[1:]):
         yield _says("header", "two columns have one name, or one has none: name each")
@@ -31,6 +35,17 @@ def _csv(table: Table) -> Iterator[Finding]:
     ragged = [at for at, row in enumerate(table.rows, 1) if len(row) != len(table.heads)]
     if ragged:
         yield _says(f"row {ragged[0]}", f"{len(ragged)} rows have more or fewer cells than the header")
+
+
+def _shown(table: Table) -> Iterator[Finding]:
+    """Point at what an approver could not see on the page of the file, and so could not approve."""
+    if (width := max(map(len, (table.heads, *table.rows)))) > MOST_COLUMNS:
+        yield _says("header", f"{width} columns; people can look at {MOST_COLUMNS}: leave some out")
+    lines = enumerate((table.heads, *table.rows))
+    long = [(at, row) for row, line in lines for at, cell in enumerate(line, 1) if len(cell) > LONGEST_CELL]
+    if long:
+        at, row = long[0]
+        yield _says(f"column {at}, row {row}", f"{len(long)} cells of more than {LONGEST_CELL} signs: shorten them")
 
 
 def formulas(file: File, limits: Thresholds) -> Iterator[Finding]:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
-from airlock.checks import kinds
+from airlock.checks import grid, kinds
 
 ROWS = 200
 LINES = 500
-COLUMNS = 100
-LONGEST = 400
-"""A cell or a line is shown up to this many signs; the count of the rest is said."""
+COLUMNS = grid.MOST_COLUMNS
+LONGEST = grid.LONGEST_CELL
+"""A cell is shown up to this many signs, and the checks let no longer one pass; a line is broken into such parts."""
 
 PICTURES = {"png": "image/png"}
 # A picture's answer: even opened by itself, it is in a sandbox without scripts, forms or origin.
@@ -185,14 +185,21 @@ def _flagged(at: int, row: int, head: Sequence[str], marks: Marks) -> bool:
 
 def _text(text: str, marks: Marks, first: int, *, cells: tuple[tuple[str, tuple[Row, ...]], ...] = ()) -> Preview:
     lines = text.splitlines() or [""]
-    shown = tuple(islice(_lines(lines, marks), first, first + LINES))
+    shown, total = tuple(islice(_lines(lines, marks), first, first + LINES)), sum(map(_parts, lines))
     how: Literal["notebook", "text"] = "notebook" if cells else "text"
-    return Preview(how, rows=shown, cells=cells, first=first, total=len(lines), step=LINES)
+    return Preview(how, rows=shown, cells=cells, first=first, total=total, step=LINES)
 
 
 def _lines(lines: Iterable[str], marks: Marks) -> Iterator[Row]:
+    """Show every sign of every line: one that is too long for the page goes on below, under the same number."""
     for number, line in enumerate(lines, 1):
-        yield Row(number, (Cell(visible(line), flag=False, number=False),), number in marks.lines)
+        for part in range(_parts(line)):
+            piece = line[part * LONGEST : (part + 1) * LONGEST]
+            yield Row(number, (Cell(visible(piece), flag=False, number=False),), number in marks.lines)
+
+
+def _parts(line: str) -> int:
+    return max(1, -(-len(line) // LONGEST))
 
 
 def _notebook(text: str) -> tuple[tuple[str, tuple[Row, ...]], ...]:
