@@ -17,8 +17,11 @@ from airlock.tables import FindingRow
 from policies.facts import Role
 from tre.errors import NotFound, Refused, TREError, Unreadable
 from tre.governance import projects
+from tre.settings import Settings
 
 MOST = 40
+SMALL = 1_000_000
+"""Bytes of a file that is shown on the request's own page."""
 VERDICTS = (
     (Verdict.APPROVE, "Approve", "These files may leave as they are."),
     (Verdict.SEND_BACK, "Send back", "The author should change something and submit again."),
@@ -81,11 +84,24 @@ def page(
     return render(
         request, "request.html", status=problem.status if problem else 200, detail=detail, now=now,
         bar=views.bar(state), turn=views.turn(detail), next=views.next_step(detail),
-        seen=state, moving=views.moving(state),
+        seen=state, moving=views.moving(state), views=_views(here.settings, detail),
         votes=detail.votes, blind=state is State.IN_REVIEW, quorum=QUORUM, verdicts=VERDICTS, problem=problem,
         voted=any(v.approver == who.name and v.round == detail.request.round for v in detail.votes),
         filled={"verdict": "", "reason": "", **(filled or {})},
     )  # fmt: skip
+
+
+def _views(settings: Settings, detail: Detail) -> dict[int, previews.Preview]:
+    """Show each small file of the newest round in its place on the page; the others have a page of their own."""
+    return {
+        row.position: previews.of(
+            row.kind,
+            staging.kept(settings, row.sha256),
+            wheres=[found.where for found in findings_of(detail, row.round, row.position)],
+        )
+        for row in detail.files
+        if row.round == detail.request.round and row.size <= SMALL
+    }
 
 
 def standing(request: Request) -> Response:
