@@ -15,7 +15,13 @@ from airlock.checks.finding import Finding, Severity
 from airlock.checks.thresholds import Thresholds
 
 _SIGNATURE = 8
-_PARTS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"bKGD", b"sBIT", b"cICP"}
+_PIXELS = b"IDAT"
+# Part -> the most bytes it has (11.2, 11.3): no part but the pixels holds more than a few, and none comes twice.
+_PARTS = {
+    b"IHDR": 13, b"PLTE": 768, b"IEND": 0, b"tRNS": 256, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"bKGD": 6,
+    b"sBIT": 4, b"cICP": 4, b"tEXt": 120,
+}  # fmt: skip
+_INDEXED = 3
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # What matplotlib writes into every picture of its own accord.
 _MATPLOTLIB = re.compile(rb"Software\x00Matplotlib version ?[0-9A-Za-z.+]{1,30}, https://matplotlib\.org/\Z")
@@ -65,12 +71,15 @@ def walk(content: bytes) -> tuple[list[Chunk], int]:
 def _parts(chunks: list[Chunk]) -> Iterator[Finding]:
     names = [chunk.name for chunk in chunks]
     for at, chunk in enumerate(chunks, 1):
-        if chunk.name in _PARTS or (chunk.name == b"tEXt" and _MATPLOTLIB.match(chunk.body)):
+        known = chunk.name == _PIXELS or len(chunk.body) <= _PARTS.get(chunk.name, -1)
+        if known and (chunk.name != b"tEXt" or _MATPLOTLIB.match(chunk.body)):
             continue
         word = chunk.name.decode("ascii") if chunk.name.isalpha() and chunk.name.isascii() else "of no known name"
         yield _says(f"part {at}", f"a part ({word}) that is not pixels: save the picture without metadata")
-    if names.count(b"IHDR") > 1 or names.count(b"PLTE") > 1 or chunks[-1].body:
-        yield _says("file", "has a part twice, or a body at its end: save the picture again")
+    if any(names.count(name) > 1 for name in _PARTS):
+        yield _says("file", "has a part twice: save the picture again")
+    if b"PLTE" in names and chunks[0].body[9] != _INDEXED:
+        yield _says("file", "has a list of colours that its pixels do not use: save the picture again")
     breaks = sum(a == b"IDAT" and b != b"IDAT" for a, b in pairwise(names))
     if breaks != 1:
         yield _says("file", "pixels are in several places, or in none: save the picture again")
