@@ -1,16 +1,14 @@
 """People at a real browser: one Chromium, a profile of its own for each person, and pictures of what they see.
 
-While Playwright runs, its event loop is the thread's: use `aside(...)` for what calls `asyncio.run`.
+While Playwright runs, its event loop is the thread's, and `asyncio.run` fails: hence one browser a module.
 """
 
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
@@ -36,7 +34,6 @@ PATIENCE = 60_000
 """Milliseconds to wait for words; a busy machine is slow, a wrong page stays wrong."""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 STEP = 30
-T = TypeVar("T")
 BOTH = ("login", "home", "request", "review")
 TAKEN = frozenset({"room", *BOTH, *(f"{name}-narrow" for name in BOTH)})
 """Names of all pictures: those at 390 px end in -narrow."""
@@ -63,12 +60,6 @@ def chromium() -> Iterator[Browser]:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Say where pictures go: beside the documents only when somebody asks for new ones."""
     return PICTURES if os.environ.get("HORTUS_SCREENSHOTS") == "1" else tmp_path_factory.mktemp("screenshots")
-
-
-def aside(act: Callable[[], T]) -> T:
-    """Do something in a thread of its own."""
-    with ThreadPoolExecutor(1) as other:
-        return other.submit(act).result()
 
 
 class Window:

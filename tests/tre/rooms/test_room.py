@@ -5,8 +5,10 @@ import pytest
 
 from tre.errors import Tampered, Unavailable, Unreadable
 from tre.governance.access import Mount
+from tre.governance.accounts import PROCESSES
 from tre.rooms import folders, room
 from tre.rooms.room import container, host_config, in_bytes, room_for, seccomp
+from tre.settings import NAME
 
 SUNRISE = SimpleNamespace(name="sunrise", uid=64_001)
 
@@ -152,3 +154,18 @@ def test_a_link_in_place_of_a_folder_is_not_taken(made, settings, tmp_path):
     with pytest.raises(Tampered):
         folders.make(settings, made)
     assert tmp_path.stat().st_uid == 0
+
+
+def test_each_room_has_a_host_name_of_its_own_that_dns_can_hold(settings):
+    names = ("a", "a-b", "b", "b-a", "x" * 30)
+    hosts = [room.host(settings, project, person) for project in names for person in names]
+    assert len(set(hosts)) == len(hosts)
+    assert max(len(host.partition(".")[0]) for host in hosts) <= 63
+    assert f"//{room.host(settings, 'service', 'airlock')}:" in settings.airlock_origin  # and nobody is called airlock
+    assert "airlock" in PROCESSES
+
+
+def test_a_name_is_never_longer_than_its_share_of_a_host_name():
+    assert NAME.fullmatch("a-" * 14 + "ab")
+    assert not NAME.fullmatch("a-" * 15 + "a")
+    assert not NAME.fullmatch("a--b")
