@@ -127,7 +127,7 @@ def release_command(number: int, /) -> None:
     """Release an approved request now, as the worker would."""
     with house() as at:
         with at.records.act(at.actor, "export.release", f"export/{number}") as session:
-            release.release(session, at.settings, request=number, now=at.now)
+            release.release(session, at.settings, request=number, now=at.now, actor=at.actor)
         with at.records.read() as session:
             row = session.get_one(RequestRow, number)
     _said(row)

@@ -45,7 +45,7 @@ class Bundle:
     """Name and SHA-256 of each file."""
 
 
-def release(session: Session, settings: Settings, *, request: int, now: datetime) -> ReleaseRow:
+def release(session: Session, settings: Settings, *, request: int, now: datetime, actor: str = "worker") -> ReleaseRow:
     """Release an approved request, if its bytes are those approved and the rules still say yes."""
     row = requests.locked(session, request)
     if row.state != State.APPROVED:
@@ -54,10 +54,10 @@ def release(session: Session, settings: Settings, *, request: int, now: datetime
     decision = access.require(session, asks.release(session, row, leaving=leaving, now=now))
     requests.move(row, "release", By.SYSTEM, now)
     seq = audit.append(
-        session, "export.release", actor="worker", subject=requests.subject(row), at=now,
+        session, "export.release", actor=actor, subject=requests.subject(row), at=now,
         round=row.round, manifest=leaving, policy=decision.policy_hash,
     )  # fmt: skip
-    note = checkpoint.sign(session, settings, now, actor="worker")
+    note = checkpoint.sign(session, settings, now, actor=actor)
     statement = _statement(session, row, decision, now=now, entry=seq, note=note or "")
     signature = checkpoint.sign_bytes(settings, certificate.stated(statement))
     released = ReleaseRow(

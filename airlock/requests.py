@@ -7,9 +7,10 @@ before both are in.
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from unicodedata import category
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from airlock import asks, queries, staging, states
@@ -17,13 +18,15 @@ from airlock.checks.finding import Finding, Severity
 from airlock.checks.kinds import KINDS
 from airlock.states import By, State, Verdict
 from airlock.tables import CommentRow, FileRow, FindingRow, RequestRow, RoundRow, VoteRow
-from tre.errors import NotFound, StepRefused, Unreadable
+from tre.errors import NotFound, Refused, StepRefused, Unreadable
 from tre.governance import access
 from tre.records import audit
 from tre.settings import Settings
 
 QUORUM = states.QUORUM
 LONGEST_TEXT = 4000
+DAY = timedelta(days=1)
+MOST_A_DAY = 50
 _AFTER = {
     Verdict.APPROVE: ("approve", "export.approve"),
     Verdict.SEND_BACK: ("send_back", "export.return"),
@@ -183,10 +186,19 @@ def _staged(
     session: Session, settings: Settings, project: str, person: str, paths: Sequence[str], *, now: datetime
 ) -> tuple[staging.Staged, ...]:
     """Ask the rules before a file is touched, and again when it is known what the files are."""
+    _not_too_many(session, person, now)
     access.require(session, asks.submit(session, project, person, kinds=frozenset(KINDS), now=now))
     staged = staging.stage(settings, project, person, paths)
     access.require(session, asks.submit(session, project, person, kinds=staging.kinds(staged), now=now))
     return staged
+
+
+def _not_too_many(session: Session, person: str, now: datetime) -> None:
+    """Keep one person from filling the store, the checks' queue and the approvers' day."""
+    asked = select(func.count()).select_from(RoundRow).join(RequestRow, RequestRow.id == RoundRow.request)
+    today = session.scalar(asked.where(RequestRow.requester == person, RoundRow.submitted_at > now - DAY)) or 0
+    if today >= MOST_A_DAY:
+        raise Refused(f"{today} rounds asked for within a day: the most is {MOST_A_DAY}; ask again tomorrow")
 
 
 def _own(session: Session, request: int, person: str) -> RequestRow:
@@ -241,6 +253,8 @@ def _finding(row: RequestRow, position: int, found: Finding) -> FindingRow:
 
 def _text(text: str, what: str) -> str:
     text = text.strip()
+    if any(sign == "\0" or category(sign) == "Cs" for sign in text):
+        raise Unreadable(f"{what}: has signs that are no text: type it again")
     if not text:
         raise Unreadable(f"{what}: write a sentence; approvers and auditors read it")
     if len(text) > LONGEST_TEXT:

@@ -1,13 +1,18 @@
 """Ways around the airlock that leave its steps as they are."""
 
-import pytest
+from datetime import timedelta
 
-from airlock import queries, requests
+import pytest
+from sqlalchemy import select
+
+from airlock import queries, release, requests
 from airlock.checks import grid, thresholds
 from airlock.checks.file import File
 from airlock.pages import previews
 from airlock.states import State, Verdict
 from tests.airlock.conftest import home, house  # noqa: F401 -- fixtures
+from tre.errors import Refused, Unreadable
+from tre.records.tables import EntryRow
 
 
 def seen(house, request, person):  # noqa: F811
@@ -60,3 +65,33 @@ def test_a_table_that_nobody_can_see_the_whole_of_does_not_pass(content):
     assert unseen("csv", content) > 0
     found = grid.plain(File("t.csv", "csv", content), thresholds.load("default"))
     assert [str(each.severity) for each in found] == ["block"]
+
+
+def test_one_person_cannot_fill_the_approvers_day(house, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(requests, "MOST_A_DAY", 2)
+    for _ in range(2):
+        request = house.submit()
+        with house.act("export.withdraw", "ann", f"export/{request}") as session:
+            requests.withdraw(session, request=request, person="ann", now=house.now)
+    with pytest.raises(Refused, match="within a day"):
+        house.submit()
+    house.now += timedelta(days=1)
+    assert house.submit()
+
+
+@pytest.mark.parametrize("sign", ["\0", "\ud800"], ids=["NUL", "half a sign"])
+def test_a_reason_that_the_records_cannot_hold_is_told_so(house, sign):  # noqa: F811
+    house.put("table.csv")
+    with pytest.raises(Unreadable), house.act("export.submit", "ann", "project/sunrise") as session:
+        requests.submit(
+            session, house.settings, project="sunrise", person="ann", paths=["table.csv"], why=f"a{sign}", now=house.now
+        )
+
+
+def test_a_release_by_hand_is_not_put_down_to_the_worker(house):  # noqa: F811
+    request = house.approved()
+    with house.act("export.release", "host/olga", f"export/{request}") as session:
+        release.release(session, house.settings, request=request, now=house.now, actor="host/olga")
+    with house.records.read() as session:
+        entry = session.scalars(select(EntryRow).where(EntryRow.act == "export.release")).one()
+    assert entry.actor == "host/olga"

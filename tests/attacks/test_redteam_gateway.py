@@ -51,3 +51,20 @@ def test_a_room_cannot_use_up_the_gateways_connections(settings, records, monkey
     hung_up, answered = tried(settings, records, story)
     assert hung_up == 3 * api.CONNECTIONS
     assert answered == b"HTTP/1.1 200 OK"
+
+
+def test_a_room_cannot_write_the_log_full(settings, records, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(api, "ASKS_A_MINUTE", 3)
+
+    async def story(there):
+        monkeypatch.chdir(there.folder / "api")
+        said = []
+        for _ in range(5):
+            with as_user(UID):
+                reader, writer = await asyncio.open_unix_connection("tre.sock")
+            writer.write(b"POST /v1/requests HTTP/1.1\r\nHost: tre\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+            said.append((await reader.read()).split()[1])
+            writer.close()
+        return said
+
+    assert tried(settings, records, story) == [b"503"] * 3 + [b"429"] * 2  # there is no airlock here

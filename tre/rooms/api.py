@@ -7,8 +7,10 @@ exports is passed on to the airlock over loopback, with the room's identity.
 import asyncio
 import json
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from time import monotonic
 
 import aiohttp
 from aiohttp import web
@@ -20,6 +22,7 @@ NAME = "tre.sock"
 LARGEST_QUESTION = 64 * 1024
 LARGEST_ANSWER = 1024 * 1024
 CONNECTIONS = 16
+ASKS_A_MINUTE = 30
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 # Method and path as the room asks; the airlock has the same below /room.
 PASSED = (
@@ -53,6 +56,7 @@ class Listener:
         self._airlock: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
         self._door: asyncio.Server | None = None
+        self._asked: deque[float] = deque()
 
     async def start(self, folder: Path) -> None:
         """Listen in the folder that the room sees as /run/tre/api."""
@@ -86,10 +90,22 @@ class Listener:
             return web.json_response(await self._me())
         if not any(request.method == method and path.fullmatch(request.path) for method, path in PASSED):
             return fault(404, "there is no such question; see tre.notebook")
+        if request.method == "POST" and not self._may_ask():
+            return fault(429, f"more than {ASKS_A_MINUTE} asks in a minute: wait a little")
         try:
             return await self._pass(request, await request.read())
         except web.HTTPRequestEntityTooLarge:
             return fault(413, "the question is too long")
+
+    def _may_ask(self) -> bool:
+        """Count an ask: each may be an entry in the log, and a room may not write the log full."""
+        now = monotonic()
+        while self._asked and self._asked[0] < now - 60:
+            self._asked.popleft()
+        if len(self._asked) >= ASKS_A_MINUTE:
+            return False
+        self._asked.append(now)
+        return True
 
     async def _pass(self, request: web.Request, body: bytes) -> web.StreamResponse:
         assert self._airlock is not None  # noqa: S101 -- `start` came before
