@@ -117,6 +117,7 @@ def _pages(c: Any, settings: Settings) -> None:  # noqa: ANN401
     c.JupyterHub.template_vars = {
         "tre_projects": lambda user: _doors(settings, user),
         "tre_roles": lambda user: home.roles(house.records(), user.name) if user else frozenset(),
+        "tre_home": f"{settings.hub_origin}/hub/home",
         "tre_airlock": f"{settings.airlock_origin}/services/airlock/",
     }
 
