@@ -101,7 +101,7 @@ class Peer:
 @contextmanager
 def a_peer(settings: Settings) -> Iterator[Peer]:
     """Run the plain Hub beside the house."""
-    token, port = secrets.token_hex(16), free_ports()
+    token, port, made_of = secrets.token_hex(16), free_ports(), peer_image(settings)
     folder = Path(tempfile.mkdtemp(prefix="peer-"))
     (folder / "config.py").write_text(CONFIG)
     words, environment = command(settings.model_copy(update={"port": port}))
@@ -113,7 +113,7 @@ def a_peer(settings: Settings) -> Iterator[Peer]:
         "PEER_PORT": str(port),
         "PEER_TOKEN": token,
         "PEER_DOCKER": settings.docker_url,
-        "PEER_IMAGE": peer_image(settings),
+        "PEER_IMAGE": made_of,
         "PEER_MEMORY": settings.room_memory,
         "PEER_CPUS": str(settings.room_cpus),
     }
@@ -172,15 +172,20 @@ def _layer(ours: image.Image) -> bytes:
         words = ["pip", "install", "--quiet", "--target", folder, "--python-version", "3.11"]
         words += ["--constraint", str(lock), "--only-binary", ":all:", f"jupyterhub=={version('jupyterhub')}"]
         subprocess.run([rootfs.tool("uv", package="uv"), *words], check=True)
-        pruned = [entry for name in rootfs.PRUNED for entry in top.glob(name)]  # what slows rooms slows the peer alike
-        for entry in {*pruned, *(entry for entry in top.iterdir() if (site / entry.name).exists())}:
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        for name in rootfs.PRUNED:  # what rooms are spared is spared the peer alike
+            _remove(*top.glob(name))
+        _remove(*(entry for entry in top.iterdir() if (site / entry.name).exists()))
         compiling = [rootfs.PYTHON, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/run/top"]
         rootfs.inside(ours.root, compiling, {}, ["--bind", folder, "/run/top"], accept=(0, 1))
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as tar:
             tar.add(top, arcname=image.SITE, filter=_of_root)
         return packed.getvalue()
+
+
+def _remove(*entries: Path) -> None:
+    for entry in entries:
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def _of_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
