@@ -130,7 +130,7 @@ class Settings(BaseSettings):
 
     @property
     def extracts(self) -> Path:
-        """Folder of the projects' pseudonymised copies: extracts/<project>/<dataset>/<number>/*.parquet."""
+        """Folder 0700 of the projects' pseudonymised copies: extracts/<project>/<dataset>/<number>/*.parquet."""
         return self.home / "extracts"
 
     @property

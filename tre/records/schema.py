@@ -93,9 +93,10 @@ def metadata() -> MetaData:
 
 def _make_folders(settings: Settings) -> None:
     files.folder(settings.home, 0o711)
-    for path in (settings.keys, settings.secrets, settings.silo, settings.released, settings.mails, settings.logs):
+    closed = (settings.keys, settings.secrets, settings.silo, settings.released, settings.mails, settings.logs)
+    for path in (*closed, settings.extracts):  # the engine mounts extracts; nobody else of the host goes in
         files.folder(path, 0o700)
-    for path in (settings.extracts, settings.sockets, settings.home / "projects"):
+    for path in (settings.sockets, settings.home / "projects"):
         files.folder(path, 0o711)
 
 

@@ -48,7 +48,7 @@ def _network(c: Any, settings: Settings) -> None:  # noqa: ANN401
     c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy")
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False
-    c.JupyterHub.db_url = f"sqlite:///{settings.home / 'hub.sqlite'}"
+    c.JupyterHub.db_url = f"sqlite:///{_database(settings)}"
     c.JupyterHub.cookie_secret = bytes.fromhex(settings.secret("hub-cookie"))
     c.JupyterHub.cookie_max_age_days = 0.5
     c.JupyterHub.tornado_settings = {
@@ -66,6 +66,14 @@ def _network(c: Any, settings: Settings) -> None:  # noqa: ANN401
 def _host(name: str, domain: str, kind: str) -> str:
     """Name the host to which the Hub sends browsers: it knows of people, not of rooms, so these land at the gateway."""
     return f"{name}--service.{domain}" if kind == "service" else f"rooms.{domain}"
+
+
+def _database(settings: Settings) -> Path:
+    """Return the Hub's own database, shut to other accounts of the host: codes of sign-ins lie in it."""
+    file = settings.home / "hub.sqlite"
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    return file
 
 
 def _people(c: Any, settings: Settings) -> None:  # noqa: ANN401

@@ -22,7 +22,7 @@ MODES = {
     "airlock": 0o700,
     "mail": 0o700,
     "logs": 0o700,
-    "extracts": 0o711,
+    "extracts": 0o700,
     "run": 0o711,
     "projects": 0o711,
     "keys/root.key": 0o400,
