@@ -44,8 +44,7 @@ LONGEST_PASSWORD = 1000
 UNKNOWN = "?"
 """Actor of a try under a name that is nobody's. What was typed may be a password, so it is not written down."""
 PROCESSES = frozenset({"airlock", "demo", "gateway", "hub", "sentinel", "worker", "xn"})
-"""Actors in the audit log that are no people; nobody is called like one of them. `xn--` begins a host name that browsers
-read as another alphabet's."""
+"""Actors in the audit log that are no people; and xn, as `xn--` begins a host name of another alphabet."""
 NOT_ACCEPTED = "the code is not accepted: wait for the next one and type that"
 
 
