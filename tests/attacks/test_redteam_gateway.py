@@ -4,9 +4,12 @@ import asyncio
 import socket
 import time
 
+import pytest
+
 from tests.tre.rooms.hostile import a_door, as_user
 from tests.tre.rooms.test_gateway import UID, records, settings, tried  # noqa: F401 -- fixtures
 from tre.rooms import api
+from tre.rooms.gateway import filter as paths
 
 
 def test_a_room_that_lets_callers_wait_takes_no_thread_from_the_others(settings, records):  # noqa: F811
@@ -68,3 +71,9 @@ def test_a_room_cannot_write_the_log_full(settings, records, monkeypatch):  # no
         return said
 
     assert tried(settings, records, story) == [b"503"] * 3 + [b"429"] * 2  # there is no airlock here
+
+
+@pytest.mark.parametrize("target", ["api/sessions?x=\udcff", "api/sessions?\udcff=1", "api/contents/\udcff"])
+def test_bytes_in_an_address_that_are_no_text(target):
+    with pytest.raises(paths.Denied):
+        paths.judge("GET", f"/user/ann/sunrise/{target}", "/user/ann/sunrise/")

@@ -130,7 +130,7 @@ def _text(raw: str) -> str:
 
 
 def _odd(text: str) -> bool:
-    return any(sign in CONTROL for sign in text)
+    return any(sign in CONTROL or "\ud800" <= sign <= "\udfff" for sign in text)  # the latter: bytes that are no UTF-8
 
 
 def judge(method: str, target: str, prefix: str) -> Passage:
