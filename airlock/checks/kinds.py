@@ -15,6 +15,11 @@ _RAW = re.compile(
     rb"|\{\s*\"resourceType\")",
     re.IGNORECASE,
 )
+# The same, behind whatever was written before it; and FHIR, whose keys come in any order.
+_RAW_WITHIN = re.compile(
+    rb"^(?:##fileformat=VCF|#CHROM\tPOS|@(?:HD|SQ|RG)\t|##gff-version)", re.IGNORECASE | re.MULTILINE
+)
+_FHIR = re.compile(rb"\"resourceType\"\s*:")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -24,7 +29,9 @@ def sniff(name: str, content: bytes) -> str:
     head = content[:_HEAD]
     if head.startswith(_PNG) or kind == "png":
         return "png" if head.startswith(_PNG) and kind == "png" else "unknown"
-    if _RAW.match(head.removeprefix(b"\xef\xbb\xbf")):
+    if _RAW.match(head.removeprefix(b"\xef\xbb\xbf")) or _RAW_WITHIN.search(content):
+        return "raw"
+    if kind == "json" and _FHIR.search(content):
         return "raw"
     return kind if is_text(content) else "unknown"
 

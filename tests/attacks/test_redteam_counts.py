@@ -2,7 +2,7 @@
 
 import pytest
 
-from airlock.checks import counts, rows, tables, thresholds
+from airlock.checks import counts, kinds, rows, tables, thresholds
 from airlock.checks.file import File
 
 TEN = thresholds.load("default")
@@ -71,3 +71,17 @@ def test_rows_of_people_changed_so_that_nobody_is_found_are_shown_to_the_approve
     (table,) = tables.tables(File("t.csv", "csv", text.encode()))
     found = list(rows.check(table, (0,) * 60, TEN))
     assert [str(each.severity) for each in found] == ["warn"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.json", b'{"id": "1", "entry": [], "resourceType": "Bundle"}'),
+        ("t.json", b'[{"resourceType" : "Patient", "gender": "female"}]'),
+        ("t.txt", b"my results\n##fileformat=VCFv4.2\n#CHROM\tPOS\tID\n"),
+        ("t.csv", b"chrom,pos\n#CHROM\tPOS\tID\n1\t100\trs1\n"),
+        ("t.txt", b"a note\n@SQ\tSN:1\tLN:1000\n"),
+    ],
+)
+def test_records_of_people_behind_other_words_are_raw(name, content):
+    assert kinds.sniff(name, content) == "raw"
