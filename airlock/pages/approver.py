@@ -1,5 +1,7 @@
 """The approver's side: one vote, bound to the bytes that were shown, confirmed by a fresh code."""
 
+from contextlib import suppress
+
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +11,7 @@ from airlock.login import Visitor
 from airlock.pages.page import House, field, go, house, visitor
 from airlock.pages.show import Problem, number, page
 from airlock.states import Verdict
-from tre.errors import NotFound, TREError, Unreadable
+from tre.errors import NotFound, Refused, TREError, Unreadable
 from tre.governance import accounts
 
 
@@ -31,8 +33,7 @@ def vote(request: Request, sent: FormData) -> Response:
 def cast(here: House, who: Visitor, at: int, *, verdict: str, reason: str, seen: str, code: str) -> None:
     """Use up the code for exactly this vote, then vote. What is plainly wrong is said before a code is spent."""
     now = here.clock()
-    with here.records.read() as session:
-        queries.detail(session, at, who.name, now=now)
+    _knows(here, who, at)
     if verdict not in tuple(Verdict):
         raise Unreadable(f"verdict: choose one of {', '.join(Verdict)}")
     if not reason.strip():
@@ -44,3 +45,14 @@ def cast(here: House, who: Visitor, at: int, *, verdict: str, reason: str, seen:
             session, request=at, person=who.name, verdict=Verdict(verdict), reason=reason, seen=seen,
             second_factor=True, now=now,
         )  # fmt: skip
+
+
+def _knows(here: House, who: Visitor, at: int) -> None:
+    """Answer as if there were no such request to who may not know of it; the log has that they tried."""
+    try:
+        with here.records.read() as session:
+            queries.detail(session, at, who.name, now=here.clock())
+    except NotFound as none:
+        with suppress(Refused), here.records.act(who.name, "export.vote", f"export/{at}"):
+            raise Refused("no request that this person may know of") from none
+        raise

@@ -8,10 +8,13 @@ from sqlalchemy import select
 from airlock import queries, release, requests
 from airlock.checks import grid, thresholds
 from airlock.checks.file import File
-from airlock.pages import previews
+from airlock.login import Visitor
+from airlock.pages import approver, previews
+from airlock.pages.page import House
 from airlock.states import State, Verdict
+from policies.facts import Role
 from tests.airlock.conftest import home, house  # noqa: F401 -- fixtures
-from tre.errors import Refused, Unreadable
+from tre.errors import NotFound, Refused, Unreadable
 from tre.records.tables import EntryRow
 
 
@@ -95,3 +98,12 @@ def test_a_release_by_hand_is_not_put_down_to_the_worker(house):  # noqa: F811
     with house.records.read() as session:
         entry = session.scalars(select(EntryRow).where(EntryRow.act == "export.release")).one()
     assert entry.actor == "host/olga"
+
+
+def test_a_vote_on_a_request_that_is_hidden_is_in_the_log(house):  # noqa: F811
+    request = house.in_review()
+    here = House(house.settings, house.records, None, lambda: house.now)
+    olive = Visitor("olive", frozenset({Role.APPROVER}), "")  # was in the project once
+    with pytest.raises(NotFound):
+        approver.cast(here, olive, request, verdict="approve", reason="good", seen="0" * 64, code="000000")
+    assert house.acts()[-1] == "export.vote.refused"
