@@ -4,8 +4,8 @@
         ...                                   # changes, and audit.append(session, ...)
 
 Acts happen one after another, whichever database and however many processes: what an act reads, nobody changes until
-it ends. What raises `Refused` inside is rolled back, and the refusal is recorded in a transaction of its own. A change
-without an entry cannot be committed, however the change was written.
+it ends. What raises `Refused` or `NotFound` inside is rolled back, and that is recorded in a transaction of its own. A
+change without an entry cannot be committed, however the change was written.
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError  # noqa: A004 -- the pool's
 from sqlalchemy.orm import Session, sessionmaker
 
-from tre.errors import Refused, Tampered, TREError, Unavailable, Unreadable
+from tre.errors import NotFound, Refused, Tampered, TREError, Unavailable, Unreadable
 from tre.records import audit
 from tre.settings import Settings
 
@@ -57,16 +57,15 @@ class Records:
                 _begin_writing(session)
                 yield session
                 _commit(session)
-        except Refused as refusal:
+        except (Refused, NotFound) as refusal:  # what is not theirs to know of is not found
             self._record_refusal(refusal, actor, act, subject)
             raise
 
-    def _record_refusal(self, refusal: Refused, actor: str, act: str, subject: str) -> None:
+    def _record_refusal(self, refusal: Refused | NotFound, actor: str, act: str, subject: str) -> None:
+        rules = list(refusal.rules) if isinstance(refusal, Refused) else []
         with answering(), self._sessions() as session:
             _begin_writing(session)
-            audit.append(
-                session, f"{act}.refused", actor=actor, subject=subject, rules=list(refusal.rules), why=str(refusal)
-            )
+            audit.append(session, f"{act}.refused", actor=actor, subject=subject, rules=rules, why=str(refusal))
             session.commit()
 
     def close(self) -> None:

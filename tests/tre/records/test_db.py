@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from tre.errors import Refused, Tampered, Unavailable, Unreadable
+from tre.errors import NotFound, Refused, Tampered, Unavailable, Unreadable
 from tre.records import audit, db
 from tre.records.db import Records, opened
 from tre.records.tables import EntryRow, MeterRow
@@ -48,6 +48,13 @@ def test_a_refusal_is_recorded_with_its_rules(records):
     (entry,) = entries(records)
     assert (entry["act"], entry["actor"], entry["subject"]) == ("project.create.refused", "ann", "project/sunrise")
     assert entry["facts"] == {"rules": ["R03"], "why": "no second factor"}
+
+
+def test_reaching_for_what_is_not_theirs_to_know_of_is_recorded(records):
+    with pytest.raises(NotFound), records.act("eve", "export.link", "export/7"):
+        raise NotFound("no request 7")
+    (entry,) = entries(records)
+    assert (entry["act"], entry["actor"], entry["subject"]) == ("export.link.refused", "eve", "export/7")
 
 
 def test_a_refused_act_leaves_nothing_but_the_refusal(records, now):
