@@ -41,7 +41,7 @@ check: .venv/ready ## style, types, who may import whom, pages and documents
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/cog --check $$(git ls-files '*README.md')
-	@$(BIN)/djlint --quiet --check $$(git ls-files '*.html')
+	@$(BIN)/djlint --quiet --lint $$(git ls-files '*.html')
 	@$(BIN)/codespell
 
 bench: setup ## measure, and print the figures beside their targets
