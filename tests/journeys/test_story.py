@@ -310,7 +310,7 @@ def _review(window: Window, number: int, pictures: Path | None) -> Review:
         take_both(page, pictures, "review", at=page.get_by_role("heading", name="Files and what"))
     text = window.text()
     page.get_by_role("link", name="events-by-arm.csv").first.click()
-    table = page.get_by_role("region", name="Content of the file").inner_text()
+    table = page.get_by_role("region", name="Content of events-by-arm.csv").inner_text()
     page.go_back()
     page.get_by_role("link", name="survival.png").first.click()
     shown = page.get_by_role("img", name="The picture survival.png")
