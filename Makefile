@@ -11,7 +11,7 @@ ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 # program or file that tells whether a package is there : package
 HOST := dockerd:docker.io mmdebstrap:mmdebstrap bwrap:bubblewrap gpg:gpg \
   /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
-TESTS := /usr/lib/postgresql:postgresql chromium:chromium
+TESTS := /usr/lib/postgresql/*/bin/initdb:postgresql chromium:chromium
 
 .PHONY: help setup setup-test demo up test check bench lock constraints clean
 
@@ -77,7 +77,7 @@ clean: ## remove the virtual environment and caches; engine, image and homes sta
 define install
 missing=(); for pair in $(1); do \
   command -v "$${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/$${pair%%:*}" ] && [ -n "$${pair%%:*}" ] \
-    || [ -e "$${pair%%:*}" ] || missing+=("$${pair##*:}"); done; \
+    || compgen -G "$${pair%%:*}" >/dev/null || missing+=("$${pair##*:}"); done; \
 if [ "$${#missing[@]}" -gt 0 ]; then \
   command -v apt-get >/dev/null || { echo "setup: install $${missing[*]}; this host has no apt-get" >&2; exit 7; }; \
   [ "$$(id -u)" = 0 ] || command -v sudo >/dev/null || { echo "setup: run as root, or install sudo" >&2; exit 7; }; \
