@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tre.records.tables import MeterRow
 from tre.rooms.gateway.books import Books, News
-from tre.rooms.gateway.meter import Cut, Key, Limits, Meter, hour_of
+from tre.rooms.gateway.meter import SAVE_BYTES, Cut, Key, Limits, Meter, hour_of
 
 KEY = Key("ann", "sunrise")
 NOON = datetime(2026, 11, 2, 12, 5, tzinfo=UTC)
@@ -167,3 +167,17 @@ def test_counts_cuts_and_refusals_are_in_the_log(records, settings):
 
 def test_an_unknown_person_counts_as_suspended(records, settings):
     assert Books(records, settings).suspended("nobody")
+
+
+def test_many_bytes_and_cuts_are_written_down_at_once_and_few_bytes_wait(clock):
+    meter, key = Meter(clock), KEY
+    meter.know(key, Limits(2 * SAVE_BYTES, 3 * SAVE_BYTES), {})
+    meter.spend(key, SAVE_BYTES - 1)
+    assert not meter.due()
+    meter.spend(key, 1)
+    assert meter.due()
+    meter.take_unsaved()
+    assert not meter.due()
+    with pytest.raises(Cut):
+        meter.spend(key, 2 * SAVE_BYTES)
+    assert meter.due()

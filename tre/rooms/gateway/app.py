@@ -28,6 +28,7 @@ from tre.rooms.room import CALLBACK, landing
 from tre.settings import Settings
 
 SAVE_SECONDS = 5
+SAVE_AT_LATEST_SECONDS = 60
 ACTIVITY_SECONDS = 60
 ASK_ACCOUNT_SECONDS = 5
 READY_SECONDS = 3
@@ -230,10 +231,13 @@ class Gateway:
             self._meter.know(key, limits, hours)
 
     async def keep_saving(self) -> None:
-        """Save every few seconds, and take new limits."""
+        """Save refusals, cuts and many bytes within seconds, few bytes within a minute; and take new limits."""
+        saved = monotonic()
         while True:
             await asyncio.sleep(SAVE_SECONDS)
-            await self.save()
+            if self._refusals or self._meter.due() or monotonic() - saved >= SAVE_AT_LATEST_SECONDS:
+                await self.save()
+                saved = monotonic()
             for key in tuple(self._rooms):
                 try:
                     await self._know(key)

@@ -19,6 +19,8 @@ from tre.settings import Settings
 
 UNSAVED_SECONDS = 60
 LABELS = 40
+SAVE_BYTES = 1_000_000
+"""So many bytes are written down at once; fewer wait for their minute. A crash of the gateway forgets no more."""
 
 
 class Key(NamedTuple):
@@ -122,6 +124,11 @@ class Meter:
         """Return the cuts that nobody has recorded yet, and forget them: whose, why, and what it was spent on."""
         taken, self._cuts = tuple(self._cuts), []
         return taken
+
+    def due(self) -> bool:
+        """Tell whether there is enough to write down, or something that must not wait."""
+        unsaved = sum(sum(count.unsaved.values()) for count in self._counts.values())
+        return bool(self._cuts) or self._failing_since is not None or unsaved >= SAVE_BYTES
 
     def saved(self) -> None:
         """Note that the records took the counts."""
