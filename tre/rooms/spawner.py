@@ -90,7 +90,7 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
                 token=self.api_token,
                 client_id=self.oauth_client_id,
             )
-            if not await self._stands():
+            if not await _aside(visits.stands, self.tre_records, self.name, self.user.name):  # silent records: no
                 raise Refused("it may not be open any more: something changed while it was opening")
             done = True
         finally:
