@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chromium import LARGEST_PICTURE, TAKEN, Window, take, take_both
+from tests.browser.chromium import LARGEST_PICTURE, TAKEN, Window, fits, take, take_both
 
 pytestmark = [pytest.mark.docker, pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -163,6 +163,8 @@ def test_who_cannot_open_a_project_reads_why_and_what_helps(at):
     assert card.get_by_role("link").count() == 0
     assert re.search(r"R\d\d: .+", card.inner_text())
     assert SUNRISE not in bob.text()
+    bob.page.set_viewport_size({"width": 390, "height": 844})
+    assert fits(bob.page)
 
 
 def test_the_welcome_notebook_runs_in_the_room_and_shows_table_and_picture(visit, alice):
