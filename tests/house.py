@@ -444,7 +444,7 @@ def furnish(house: House) -> None:
 def an_extract(session, settings: Settings, project: str, *, now: datetime, number: int = 1) -> None:
     """A table of this project with sixty made-up persons, as `extract prepare` would leave it."""
     table = pa.table({
-        "person": [f"tre1_{project}_{person:04}" for person in range(60)],
+        "person": [f"tre1-{project}_{person:04}" for person in range(60)],
         "sex": ["f" if person % 2 else "m" for person in range(60)],
         "age": [20 + person % 40 for person in range(60)],
         "project": [project] * 60,

@@ -40,7 +40,7 @@ def csv(cell: str) -> bytes:
         lambda p: p.encode().hex(),
         lambda p: base64.b64encode(gzip.compress(p.encode())).decode(),
         lambda p: base64.b64encode(p.encode("utf-16")).decode(),
-        lambda p: p.removeprefix("tre1_"),
+        lambda p: p.removeprefix("tre1-"),
         "-".join,
     ],
     ids=["plain", "lower", "base64", "hex", "gzip+base64", "utf16+base64", "no prefix", "dashes"],

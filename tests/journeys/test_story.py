@@ -169,7 +169,7 @@ def test_who_cannot_open_a_project_reads_why_and_what_helps(at):
 
 def test_the_welcome_notebook_runs_in_the_room_and_shows_table_and_picture(visit, alice):
     assert "actg175" in visit.outputs
-    assert "tre1_" in visit.outputs
+    assert "tre1-" in visit.outputs
     assert re.search(r"arms\s+cens\s+persons", visit.outputs)
     assert "Error" not in visit.outputs
     assert "Traceback" not in visit.outputs

@@ -32,7 +32,7 @@ LEAKS_SHOWN = 100  # of one kind; more of the same tell no more
 CANDIDATES = 2_000_000  # bare strings whose check is tried
 
 _LENGTH = pseudonyms.PAYLOAD + pseudonyms.CHECK
-_SHAPED = re.compile(rb"tre1_([A-Z2-7]{8,})", re.IGNORECASE)
+_SHAPED = re.compile(rb"tre1[-_]([A-Z2-7]{8,})", re.IGNORECASE)
 _BARE_RUN = re.compile(rb"[A-Za-z2-7]{26,}")
 _JOINED = re.compile(rb"tre1(?=([A-Z2-7]{%d}))" % _LENGTH, re.IGNORECASE)
 _NOT_ALNUM = re.compile(rb"[^A-Za-z0-9]+")
@@ -108,7 +108,8 @@ class Evidence:
         tried = 0
         for run in _BARE_RUN.finditer(layer.data):
             text = run.group().decode("ascii")
-            if layer.data[max(0, run.start() - 5) : run.start()].lower() == b"tre1_" and len(text) == _LENGTH:
+            before = layer.data[max(0, run.start() - 5) : run.start()].lower()
+            if before in {b"tre1-", b"tre1_"} and len(text) == _LENGTH:
                 continue  # already told with its prefix
             if text.isalpha():
                 continue

@@ -145,6 +145,8 @@ class ProjectRow(Base):
     closed_at: Mapped[datetime | None]
     approved_until: Mapped[datetime]
     retained_until: Mapped[datetime]
+    epoch: Mapped[int] = mapped_column(default=1)
+    """Counts the project's keys: a new one gives every person a new pseudonym from the next extract on."""
     smallest_k: Mapped[int] = mapped_column(default=5)
     """Smallest group of equal quasi-identifiers that an extract may hold, by the committee."""
     meter_hour: Mapped[int | None]
@@ -220,9 +222,71 @@ class DatasetVersionRow(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     manifest: Mapped[str] = mapped_column(Text)
     """JSON: the files with name, rows, bytes, SHA-256 in clear and in the silo; the wrapped data key."""
+    entry: Mapped[str] = mapped_column(Text, default="{}")
+    """JSON: what the catalogue shows of this version; nothing that names a person, counts rounded."""
     persons: Mapped[int]
     rows: Mapped[int]
     ingested_at: Mapped[datetime]
+
+
+class LinkageRow(Base):
+    """One loading of a linkage: whose each id of each source system is; immutable, the newest holds."""
+
+    __tablename__ = "linkage"
+
+    name: Mapped[str] = mapped_column(String(30), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    manifest: Mapped[str] = mapped_column(Text)
+    """JSON: SHA-256 in clear and in the silo, ids by source system and type; the wrapped data key."""
+    ids: Mapped[int]
+    subjects: Mapped[int]
+    merged: Mapped[int]
+    """Subjects that turned out to be another."""
+    loaded_at: Mapped[datetime]
+
+
+class WithdrawalRow(Base):
+    """A person who wants to be in no further extract. Never removed."""
+
+    __tablename__ = "withdrawal"
+    __table_args__ = (UniqueConstraint("linkage", "mark", "dataset"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    linkage: Mapped[str] = mapped_column(String(60))
+    """Name of the linkage, or `dataset/<name>` where the dataset's own table lists the persons."""
+    mark: Mapped[str] = mapped_column(String(64))
+    """Keyed hash of the subject, hex: nobody can be read from it."""
+    dataset: Mapped[str] = mapped_column(String(30), default="")
+    """Only from this dataset; empty: from all."""
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
+class ClearedRow(Base):
+    """A person looked at an image that was held, and answers for what may leave of it."""
+
+    __tablename__ = "cleared"
+
+    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.name"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Of the file as it came."""
+    regions: Mapped[str] = mapped_column(Text, default="[]")
+    """JSON: rectangles [x, y, width, height] to be blacked out; none if nothing is burned in."""
+    reason: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(String(60))
+    at: Mapped[datetime]
+
+
+class VocabularyRow(Base):
+    """One loading of an OMOP vocabulary; the newest holds."""
+
+    __tablename__ = "vocabulary"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    manifest: Mapped[str] = mapped_column(Text)
+    """JSON: edition, files with rows and SHA-256."""
+    concepts: Mapped[int]
+    loaded_at: Mapped[datetime]
 
 
 class ExtractRow(Base):
@@ -245,6 +309,36 @@ class ExtractRow(Base):
     assessed: Mapped[bool]
     """Both checks ran and passed the committee's thresholds."""
     prepared_at: Mapped[datetime]
+
+
+class RecontactRow(Base):
+    """A wish to find the person behind a pseudonym, for the clinical contact alone."""
+
+    __tablename__ = "recontact"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project: Mapped[str] = mapped_column(ForeignKey("project.name"), index=True)
+    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.name"))
+    pseudonym: Mapped[str] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(Text)
+    requester: Mapped[str] = mapped_column(ForeignKey("person.name"))
+    contact: Mapped[str] = mapped_column(String(60))
+    """Who is told: the dataset's clinical contact."""
+    state: Mapped[str] = mapped_column(String(20))
+    asked_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+
+
+class RecontactVoteRow(Base):
+    """An approver's vote on a re-contact."""
+
+    __tablename__ = "recontact_vote"
+
+    recontact: Mapped[int] = mapped_column(ForeignKey("recontact.id"), primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), primary_key=True)
+    vote: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
 
 
 # --- safe settings ----------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ def by_the_book(subject, key):
         return "".join(letters[byte % 32] for byte in hmac.new(key, message, "sha256").digest()[:size])
 
     payload = word(f"subject|{subject}".encode(), 20)
-    return f"tre1_{payload}{word(b'check|' + payload.encode(), 6)}"
+    return f"tre1-{payload}{word(b'check|' + payload.encode(), 6)}"
 
 
 @given(ids, keys)

@@ -14,15 +14,40 @@
     quasi_identifiers: [people.born, people.age]
     sensitive: [people.outcome]
 
+Where one linkage holds the ids of all source systems, the plan names it, and a subject column says which id it has:
+
+    linkage: {name: hospital}
+    tables:
+      labs:
+        subject: mrn
+        columns:
+          mrn: {action: pseudonym, of: subject, system: ehr, id: mrn, reason: ...}
+
+Other kinds of data have sections of their own: `fhir`, `omop`, `dicom`, `variants`, `reads` (see their `part.py`);
+`about` is what the catalogue says. A quasi-identifier may be a column of a table that is made
+(`omop/person.year_of_birth`).
+
 Pure: text in, a frozen Plan out, or one line that says where the plan is wrong.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from tre.data.deid import about as about_part
+from tre.data.deid import omop as omop_part
 from tre.data.deid import reading
+from tre.data.deid.about import About
+from tre.data.deid.dicom import part as dicom_part
+from tre.data.deid.dicom.part import Dicom
+from tre.data.deid.fhir import part as fhir_part
+from tre.data.deid.fhir.part import Fhir
+from tre.data.deid.omop import Omop
+from tre.data.deid.reads import part as reads_part
+from tre.data.deid.reads.part import Reads
+from tre.data.deid.variants import part as variants_part
+from tre.data.deid.variants.part import Variants
 from tre.errors import Unreadable
 
 
@@ -63,7 +88,7 @@ def _takes(needs: str = "", may: str = "", types: tuple[Type, ...] = (Type.TEXT,
 
 
 TAKES: dict[Action, Takes] = {
-    Action.PSEUDONYM: _takes("of"),
+    Action.PSEUDONYM: _takes("of", may="system id"),
     Action.SHIFT: _takes(types=(Type.DATE, Type.DATETIME)),
     Action.YEAR: _takes(types=(Type.DATE, Type.DATETIME)),
     Action.GENERALISE: _takes(may="prefix mapping"),
@@ -90,6 +115,9 @@ class Column:
     mapping: tuple[tuple[str, str], ...] = ()
     identifier: bool = False
     """Its values name a person: they are looked for in the extract and in what leaves."""
+    system: str = ""
+    """Source system and type of the id, where the linkage of the house says whose it is."""
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,29 +152,75 @@ class Plan:
     linkage: str
     quasi_identifiers: tuple[tuple[str, str], ...]
     sensitive: tuple[tuple[str, str], ...]
+    linkage_name: str = ""
+    """The linkage of the house that says whose each id is; then `linkage` is empty."""
+    about: About = field(default_factory=About)
+    fhir: Fhir | None = None
+    omop: Omop | None = None
+    dicom: Dicom | None = None
+    variants: Variants | None = None
+    reads: Reads | None = None
 
     def table(self, name: str) -> Table | None:
         """Return a table by its name."""
         return next((table for table in self.tables if table.name == name), None)
 
 
+SECTIONS = ("fhir", "omop", "dicom", "variants", "reads")
+_NEEDS = frozenset({"quasi_identifiers"})
+_MAY = frozenset({"missing", "linkage", "sensitive", "tables", "about", *SECTIONS})
+
+
 def parse(text: str) -> Plan:
     """Read a plan strictly: an unknown key, a missing reason or a wrong option is one clear line."""
-    needs, may = {"tables", "quasi_identifiers"}, {"missing", "linkage", "sensitive"}
-    said = reading.mapping(reading.from_yaml(text), "plan", needs=needs, may=may)
-    tables = tuple(_table(name, part) for name, part in reading.mapping(said["tables"], "plan, tables").items())
-    if not tables:
-        raise Unreadable("plan, tables: there is none")
+    said = reading.mapping(reading.from_yaml(text), "plan", needs=_NEEDS, may=_MAY)
+    tables = tuple(_table(name, part) for name, part in reading.mapping(said.get("tables", {}), "plan, tables").items())
+    if not tables and not any(section in said for section in SECTIONS):
+        raise Unreadable("plan, tables: there is none, and no other kind of data")
+    table, name = _linkage(said.get("linkage", ""))
     plan = Plan(
         tables=tables,
         missing=reading.strings(said.get("missing", [""]), "plan, missing"),
-        linkage=reading.string(said.get("linkage", ""), "plan, linkage"),
+        linkage=table,
+        linkage_name=name,
         quasi_identifiers=tuple(_places(said["quasi_identifiers"], "quasi_identifiers", tables)),
         sensitive=tuple(_places(said.get("sensitive", []), "sensitive", tables)),
+        about=about_part.read(said.get("about", {}), "plan, about"),
+        fhir=fhir_part.read(said["fhir"], "plan, fhir") if "fhir" in said else None,
+        omop=omop_part.read(said["omop"], "plan, omop") if "omop" in said else None,
+        dicom=dicom_part.read(said["dicom"], "plan, dicom") if "dicom" in said else None,
+        variants=variants_part.read(said["variants"], "plan, variants") if "variants" in said else None,
+        reads=reads_part.read(said["reads"], "plan, reads") if "reads" in said else None,
     )
+    return _whole(plan)
+
+
+def _linkage(said: object) -> tuple[str, str]:
+    """Return the table of the plan that lists the persons, or the name of a linkage of the house."""
+    if isinstance(said, str):
+        return said, ""
+    return "", reading.string(reading.mapping(said, "plan, linkage", needs={"name"})["name"], "plan, linkage, name")
+
+
+def _whole(plan: Plan) -> Plan:
+    """Refuse a plan whose parts do not fit each other."""
     if plan.linkage and plan.table(plan.linkage) is None:
         raise Unreadable(f"plan, linkage: no table {plan.linkage}")
+    for section in ("fhir", "dicom", "variants", "reads"):
+        if getattr(plan, section) is not None and not plan.linkage_name:
+            raise Unreadable(f"plan, {section}: only a linkage says whose these are; add `linkage: {{name: ...}}`")
+    if plan.omop is not None and plan.fhir is None:
+        raise Unreadable("plan, omop: it is made from FHIR resources; add `fhir`")
+    for table in plan.tables:
+        for column in table.columns:
+            if bool(column.system and column.id) != bool(plan.linkage_name) and _is_person(column):
+                where = f"plan, table {table.name}, column {column.name}"
+                raise Unreadable(f"{where}: `system` and `id` go together with `linkage: {{name: ...}}`")
     return plan
+
+
+def _is_person(column: Column) -> bool:
+    return column.action is Action.PSEUDONYM
 
 
 def _table(name: str, said: object) -> Table:
@@ -198,6 +272,8 @@ def _with_options(column: Column, options: Mapping[str, object], where: str) -> 
         prefix=int(reading.number(options.get("prefix", 0), f"{where}, prefix")),
         mapping=tuple(_mapping_of(options.get("mapping", {}), f"{where}, mapping")),
         identifier=identifies,
+        system=reading.string(options.get("system", ""), f"{where}, system"),
+        id=reading.string(options.get("id", ""), f"{where}, id"),
     )
 
 
@@ -230,6 +306,9 @@ def _places(said: object, what: str, tables: tuple[Table, ...]) -> Iterator[tupl
     """Read `table.column` words; each must be a column of the extract that says something of a person."""
     for place in reading.strings(said, f"plan, {what}"):
         name, _, column_name = place.partition(".")
+        if "/" in name and column_name:  # of a table that is made; whether it is there is seen when it is
+            yield name, column_name
+            continue
         table = next((table for table in tables if table.name == name), None)
         column = table.column(column_name) if table else None
         if column is None:

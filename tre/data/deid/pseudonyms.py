@@ -1,17 +1,26 @@
 """One person has one pseudonym in one project, and nobody can tell that it is theirs in another project.
 
-    pseudonym = "tre1_" + payload + check
+    pseudonym = "tre1-" + payload + check
     payload   = 20 characters of HMAC-SHA256(project key, "subject|" + id)
     check     =  6 characters of HMAC-SHA256(project key, "check|" + payload)
 
 A character is one of A-Z2-7 and carries the low five bits of one byte of the HMAC: 100 bits of payload, 30 of check.
-The prefix makes a pseudonym easy to find in a file; the check tells which project it came from.
+The prefix makes a pseudonym easy to find in a file; the check tells which project it came from. As a whole it is a
+FHIR id, a DICOM LO, a sample's name in a VCF and a file's name, so that it is the same text everywhere.
+
+Whatever else names a thing of a person (an encounter, a specimen, an image) gets its name from the same key in a
+domain of its own: equal numbers in two domains have unrelated names.
+
+    name      = HMAC-SHA256(project key, domain + "|" + length of system + "|" + system + "|" + value)
+    code      = 26 characters of it (FHIR id); short = 16 characters (DICOM SH); number = 63 bits (OMOP);
+    uid       = "2.25." + 128 bits in decimal (PS3.5, B.2)
 """
 
 import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from hashlib import sha256
 from typing import NewType
 
@@ -23,7 +32,7 @@ from tre.settings import Settings
 PatientId = NewType("PatientId", str)
 Pseudonym = NewType("Pseudonym", str)
 
-PREFIX = "tre1_"
+PREFIX = "tre1-"
 PAYLOAD, CHECK = 20, 6
 SHAPE = re.compile(rf"{PREFIX}[A-Z2-7]{{{PAYLOAD + CHECK}}}")
 
@@ -40,10 +49,86 @@ class ProjectKeys:
     date: bytes
 
 
-def keys_of(settings: Settings, project: str) -> ProjectKeys:
+class Domain(StrEnum):
+    """What a name is given to; equal values in two domains have unrelated names."""
+
+    ENCOUNTER = "encounter"
+    SPECIMEN = "specimen"
+    PROVIDER = "provider"
+    ORGANISATION = "organisation"
+    LOCATION = "location"
+    DEVICE = "device"
+    RECORD = "record"
+    """Any other resource or row that has an id."""
+    ACCESSION = "accession"
+    STUDY = "study"
+    SAMPLE = "sample"
+    READ_GROUP = "read-group"
+    READ = "read"
+    FILE = "file"
+    UID = "uid"
+    PERSON_NUMBER = "person-number"
+    ORDER = "order"
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person as one project sees them."""
+
+    subject: PatientId
+    """Never leaves the process that de-identifies."""
+    pseudonym: Pseudonym
+    number: int
+    """The same person where a carrier takes only a number: OMOP's person_id, 1 to 2^63 - 1."""
+    days: int
+    """By which all their dates move; see `dates`."""
+
+
+class Naming:
+    """Gives every name of one project: the one function behind all carriers."""
+
+    def __init__(self, keys: ProjectKeys) -> None:
+        """Take the project's keys."""
+        self.keys = keys
+        self._mac = Mac(keys.pseudonym)
+
+    def pseudonym(self, subject: PatientId) -> Pseudonym:
+        """Return a person's pseudonym."""
+        return _pseudonym(subject, self._mac)
+
+    def code(self, domain: Domain, value: str, *, system: str = "") -> str:
+        """Return 26 characters A-Z2-7 (130 bits): a FHIR id, a file's name."""
+        return self._letters(domain, system, value, 26)
+
+    def short(self, domain: Domain, value: str, *, system: str = "") -> str:
+        """Return 16 characters A-Z2-7 (80 bits): a DICOM SH."""
+        return self._letters(domain, system, value, 16)
+
+    def number(self, domain: Domain, value: str, *, system: str = "") -> int:
+        """Return 63 bits, never 0: an OMOP BIGINT. Two values may meet; whoever uses them checks."""
+        return int.from_bytes(self._name(domain, system, value)[:8]) >> 1 or 1
+
+    def uid(self, value: str) -> str:
+        """Return the DICOM UID that stands for one of the source: 2.25. and 128 bits, at most 44 characters."""
+        return f"2.25.{int.from_bytes(self._name(Domain.UID, '', value.strip(' ' + chr(0)))[:16])}"
+
+    def order(self, value: str) -> bytes:
+        """Return what to sort by, so that the source's order is gone and two projects' orders are unrelated."""
+        return self._name(Domain.ORDER, "", value)
+
+    def _letters(self, domain: Domain, system: str, value: str, size: int) -> str:
+        return self._name(domain, system, value)[:size].translate(_TO_LETTER).decode("ascii")
+
+    def _name(self, domain: Domain, system: str, value: str) -> bytes:
+        return self._mac(f"{domain}|{len(system)}|{system}|{value}".encode("utf-8", "surrogateescape"))
+
+
+def keys_of(settings: Settings, project: str, *, epoch: int = 1) -> ProjectKeys:
     """Derive a project's keys from the root key."""
     keys = Keys.load(settings)
-    return ProjectKeys(keys.project_key(project, "pseudonym"), keys.project_key(project, "date"))
+    return ProjectKeys(
+        keys.project_key(project, "pseudonym", epoch=epoch), keys.project_key(project, "date", epoch=epoch)
+    )
 
 
 def pseudonym(subject: PatientId, key: bytes) -> Pseudonym:
@@ -55,9 +140,13 @@ def pseudonyms(subjects: Iterable[PatientId], key: bytes) -> Iterable[Pseudonym]
     """Yield the pseudonym of each person in turn: two HMACs each, keyed once for all."""
     mac = Mac(key)
     for subject in subjects:
-        payload = mac(b"subject|" + subject.encode())[:PAYLOAD].translate(_TO_LETTER)
-        check = mac(b"check|" + payload)[:CHECK].translate(_TO_LETTER)
-        yield Pseudonym(PREFIX + (payload + check).decode("ascii"))
+        yield _pseudonym(subject, mac)
+
+
+def _pseudonym(subject: PatientId, mac: "Mac") -> Pseudonym:
+    payload = mac(b"subject|" + subject.encode())[:PAYLOAD].translate(_TO_LETTER)
+    check = mac(b"check|" + payload)[:CHECK].translate(_TO_LETTER)
+    return Pseudonym(PREFIX + (payload + check).decode("ascii"))
 
 
 def verify(text: str, key: bytes) -> bool:

@@ -1,0 +1,1 @@
+"""Reads in BAM and CRAM: the header made anew from what is allowed, the reads as they were."""
