@@ -76,6 +76,8 @@ class Summary:
     """Why something was left out -> how many."""
     tables: dict[str, str] = field(default_factory=dict)
     """Parquet table below the folder, without suffix (`omop/person`) -> its column that says who."""
+    identifiers: set[tuple[str, str]] = field(default_factory=set)
+    """(pseudonym, what names that person in the source): looked for in the whole extract, never written anywhere."""
     rules: dict[str, str] = field(default_factory=dict)
     """Table of rules -> SHA-256 (hex) or edition: what was done can be told years later."""
 
