@@ -26,6 +26,7 @@ COMMANDS = {
     "member": ("tre.governance.commands:member", "who belongs to a project"),
     "application": ("tre.governance.application_commands:application", "a project's application for a dataset"),
     "dataset": ("tre.data.commands:dataset", "datasets and their versions"),
+    "linkage": ("tre.data.linkage_commands:app", "whose each id of each source system is"),
     "extract": ("tre.data.commands:extract", "a project's pseudonymised copy of a dataset"),
     "policy": ("tre.governance.policy_commands:app", "what the rules say, and why"),
     "audit": ("tre.records.commands:audit", "the log and its proof"),

@@ -77,6 +77,10 @@ class Keys:
         of_project = _derive(self._root, f"tre/v1/project/{checked_name(project, 'project')}/epoch/{epoch}")
         return _derive(of_project, purpose)
 
+    def mark_key(self, what: str) -> bytes:
+        """Key of marks by which something is known again without being kept; opens nothing."""
+        return self._purpose(f"mark/{what}")
+
     def _purpose(self, purpose: str) -> bytes:
         if not PURPOSE.fullmatch(purpose) or purpose.partition("/")[0] == "project":
             raise ValueError(f"not a purpose of a seal: {purpose!r}")

@@ -18,7 +18,7 @@ domain of its own: equal numbers in two domains have unrelated names.
 
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -129,6 +129,14 @@ def keys_of(settings: Settings, project: str, *, epoch: int = 1) -> ProjectKeys:
     return ProjectKeys(
         keys.project_key(project, "pseudonym", epoch=epoch), keys.project_key(project, "date", epoch=epoch)
     )
+
+
+def withdrawal_marks(settings: Settings, scope: str, things: Iterable[str]) -> Iterator[str]:
+    """Yield the mark (hex) of each thing that names one who withdrew, within a linkage; it tells nobody who that is."""
+    mac = Mac(Keys.load(settings).mark_key("withdrawal"))
+    head = f"{len(scope)}|{scope}|".encode()
+    for thing in things:
+        yield mac(head + thing.encode("utf-8", "surrogatepass")).hex()
 
 
 def pseudonym(subject: PatientId, key: bytes) -> Pseudonym:

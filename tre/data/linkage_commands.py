@@ -1,0 +1,89 @@
+"""What the host's operator does with linkages: load them, look at their numbers, and let a person withdraw.
+
+An id is read from standard input and never from the command line, where every process of the host could read it.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from cyclopts import App
+
+from tre import show
+from tre.data import catalogue, linkage
+from tre.errors import NotFound, Unreadable
+from tre.governance.operator import house
+from tre.records.tables import LinkageRow
+
+app = App(name="linkage", help="Whose each id of each source system is.")
+
+LONGEST = 1000
+
+
+@app.command(name="load")
+def linkage_load(name: str, file: Path, /) -> None:
+    """Load a table of system, type, value and subject as the next version; it holds from now on."""
+    with house() as at:
+        number = linkage.load(at.records, at.settings, name, file, actor=at.actor, now=at.now)
+        with at.records.read() as session:
+            row = next(one for one in linkage.listed(session) if (one.name, one.number) == (name, number))
+    said = f"linkage {name} version {number}: {row.ids} ids of {row.subjects} persons, {row.merged} merged"
+    show.one({"name": name, "version": number, **_counts(row)}, sentence=said)
+
+
+@app.command(name="list")
+def linkage_list() -> None:
+    """Show the version of each linkage that holds."""
+    with house() as at, at.records.read() as session:
+        newest = {row.name: row for row in linkage.listed(session)}
+    rows = [{"name": row.name, "version": row.number, **_counts(row)} for row in newest.values()]
+    show.rows(rows, none="no linkage yet: `tre linkage load NAME FILE`")
+
+
+@app.command(name="show")
+def linkage_show(name: str, /) -> None:
+    """Show one linkage: its versions, and how many ids of which kind the newest has."""
+    with house() as at, at.records.read() as session:
+        rows = [row for row in linkage.listed(session) if row.name == name]
+    if not rows:
+        raise NotFound(f"there is no linkage {name[:40]!r}: `tre linkage list` shows those there are")
+    said = json.loads(rows[-1].manifest)["ids"]
+    kinds = [{"system_and_type": kind, "ids": count} for kind, count in said.items()]
+    versions = [{"version": row.number, **_counts(row)} for row in rows]
+    if show.as_json.get():
+        show.one({"name": name, "versions": versions, "ids": said})
+        return
+    show.rows(versions, none="")
+    show.rows(kinds, none="no ids")
+
+
+@app.command(name="withdraw")
+def linkage_withdraw(name: str, system: str, kind: str, /, *, reason: str, dataset: str = "") -> None:
+    """Leave the person whose id is read from standard input out of every further extract."""
+    value = read_id()
+    with house() as at:
+        if dataset:
+            with at.records.read() as session:
+                catalogue.get(session, dataset)
+        about = (system, kind, value)
+        linkage.withdraw(
+            at.records, at.settings, name, about, dataset=dataset, reason=reason, actor=at.actor, now=at.now
+        )
+    show.one({"linkage": name, "dataset": dataset or None, "withdrawn": True}, sentence=WITHDREW)
+
+
+WITHDREW = "withdrawn: no further extract holds this person; `tre extract list` shows which must be prepared again"
+
+
+def read_id() -> str:
+    """Read one id from standard input."""
+    if sys.stdin.isatty():
+        print("the id, then Enter:", file=sys.stderr)
+    value = sys.stdin.readline(LONGEST).strip()
+    if not value:
+        raise Unreadable("no id on standard input: give it there, not on the command line")
+    return value
+
+
+def _counts(row: LinkageRow) -> dict[str, object]:
+    return {"ids": row.ids, "subjects": row.subjects, "merged": row.merged, "loaded_at": row.loaded_at}
