@@ -6,8 +6,6 @@ not count. Shorter numbers and single words are looked for only in the extract i
 """
 
 import json
-import re
-import unicodedata
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -15,14 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tre.data.deid.pseudonyms import Mac
+from tre.data.deid.spelling import DIGITS, LETTERS, MIXED, WORD, distinctive, plain, spellings
 from tre.errors import Tampered
 
-DIGITS, MIXED, LETTERS = 9, 6, 6  # least length of each class
+__all__ = [
+    "DIGITS", "LETTERS", "MIXED", "Index", "distinctive", "find", "plain", "read", "runs", "spellings", "write",
+]  # fmt: skip
+
 WORDS = 6  # words that one identifier may have
 GAP = 3  # characters that may stand between two words of one identifier
 MAGIC = "tre identifiers 1"
-
-_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
@@ -36,32 +36,6 @@ class Index:
         """Say whether this hash is one of them."""
         at = bisect_left(self.hashes, hashed)
         return at < len(self.hashes) and self.hashes[at] == hashed
-
-
-def plain(value: str) -> str:
-    """Letters and digits only, without case and accents: how two spellings of one identifier are equal."""
-    if not value.isascii():
-        apart = unicodedata.normalize("NFKD", value)
-        value = "".join(c for c in apart if not unicodedata.combining(c))
-    return "".join(c for c in value.casefold() if c.isalnum())
-
-
-def distinctive(value: str) -> bool:
-    """Say whether a value is so long, or so mixed, that it does not occur by chance."""
-    joined = plain(value)
-    if joined.isdecimal():
-        return len(joined) >= DIGITS
-    if joined.isalpha():
-        return len(joined) >= LETTERS and len(_WORD.findall(value)) > 1
-    return len(joined) >= MIXED and not _a_moment(value)
-
-
-def spellings(value: str) -> Iterator[str]:
-    """Yield the plain form, and for names also the last word first."""
-    yield plain(value)
-    words = _WORD.findall(value)
-    if len(words) > 1 and plain(value).isalpha():
-        yield plain("".join([words[-1], *words[:-1]]))
 
 
 def write(path: Path, values: Iterable[str], key: bytes) -> int:
@@ -99,7 +73,7 @@ def find(text: str, index: Index, key: bytes) -> Iterator[int]:
 
 def runs(text: str, lengths: frozenset[int]) -> Iterator[tuple[int, str]]:
     """Yield each run of neighbouring words whose joined length is that of an identifier."""
-    words = [(found.start(), found.end(), plain(found.group())) for found in _WORD.finditer(text)]
+    words = [(found.start(), found.end(), plain(found.group())) for found in WORD.finditer(text)]
     longest = max(lengths, default=0)
     for first, (at, end, joined) in enumerate(words):
         run, last = joined, end
@@ -115,8 +89,3 @@ def runs(text: str, lengths: frozenset[int]) -> Iterator[tuple[int, str]]:
 
 def _hash(form: str, mac: Mac) -> int:
     return int.from_bytes(mac(b"identifier|" + form.encode())[:8])
-
-
-def _a_moment(value: str) -> bool:
-    """Say whether letters and digits are mixed only because a time is written with a T or a Z."""
-    return re.fullmatch(r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?", value) is not None

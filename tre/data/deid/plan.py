@@ -11,8 +11,11 @@
           born:     {action: year, reason: ...}
           postcode: {action: generalise, prefix: 2, reason: ...}
           age:      {action: bin, width: 10, low: 20, high: 60, reason: ...}
+                                      all actions and what they take: `columns`
     quasi_identifiers: [people.born, people.age]
     sensitive: [people.outcome]
+    profile: hipaa-safe-harbor      a standard that the plan must meet; optional
+    hierarchies: {places: ...}      what `generalise` goes up by; optional (see `hierarchy`)
 
 Where one linkage holds the ids of all source systems, the plan names it, and a subject column says which id it has:
 
@@ -32,13 +35,14 @@ Pure: text in, a frozen Plan out, or one line that says where the plan is wrong.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, field
+from datetime import date
 
 from tre.data.deid import about as about_part
+from tre.data.deid import columns, hierarchy, reading
 from tre.data.deid import omop as omop_part
-from tre.data.deid import reading
 from tre.data.deid.about import About
+from tre.data.deid.columns import TAKES, Action, Column, Type
 from tre.data.deid.dicom import part as dicom_part
 from tre.data.deid.dicom.part import Dicom
 from tre.data.deid.fhir import part as fhir_part
@@ -50,74 +54,10 @@ from tre.data.deid.variants import part as variants_part
 from tre.data.deid.variants.part import Variants
 from tre.errors import Unreadable
 
+__all__ = ["TAKES", "Action", "Column", "Plan", "Table", "Type", "parse"]
 
-class Action(StrEnum):
-    """What may happen to a column."""
-
-    PSEUDONYM = "pseudonym"
-    SHIFT = "shift"
-    YEAR = "year"
-    GENERALISE = "generalise"
-    BIN = "bin"
-    TOPCODE = "topcode"
-    KEEP = "keep"
-    DROP = "drop"
-
-
-class Type(StrEnum):
-    """What the values of a column are."""
-
-    TEXT = "text"
-    INTEGER = "integer"
-    NUMBER = "number"
-    DATE = "date"
-    DATETIME = "datetime"
-
-
-@dataclass(frozen=True)
-class Takes:
-    """What one action needs, what else it may have, and which types it works on (the first if none is said)."""
-
-    needs: frozenset[str]
-    may: frozenset[str]
-    types: tuple[Type, ...]
-
-
-def _takes(needs: str = "", may: str = "", types: tuple[Type, ...] = (Type.TEXT,)) -> Takes:
-    return Takes(frozenset(needs.split()), frozenset(may.split()), types)
-
-
-TAKES: dict[Action, Takes] = {
-    Action.PSEUDONYM: _takes("of", may="system id"),
-    Action.SHIFT: _takes(types=(Type.DATE, Type.DATETIME)),
-    Action.YEAR: _takes(types=(Type.DATE, Type.DATETIME)),
-    Action.GENERALISE: _takes(may="prefix mapping"),
-    Action.BIN: _takes("width", "low high", (Type.NUMBER, Type.INTEGER)),
-    Action.TOPCODE: _takes("max", "min", (Type.NUMBER, Type.INTEGER)),
-    Action.KEEP: _takes(types=tuple(Type)),
-    Action.DROP: _takes(may="identifier"),
-}
 TABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column and what is done to it."""
-
-    name: str
-    action: Action
-    reason: str
-    type: Type = Type.TEXT
-    width: float = 0
-    low: float | None = None
-    high: float | None = None
-    prefix: int = 0
-    mapping: tuple[tuple[str, str], ...] = ()
-    identifier: bool = False
-    """Its values name a person: they are looked for in the extract and in what leaves."""
-    system: str = ""
-    """Source system and type of the id, where the linkage of the house says whose it is."""
-    id: str = ""
+WHEN = re.compile(r"\d{4}(-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?")
 
 
 @dataclass(frozen=True)
@@ -154,6 +94,8 @@ class Plan:
     sensitive: tuple[tuple[str, str], ...]
     linkage_name: str = ""
     """The linkage of the house that says whose each id is; then `linkage` is empty."""
+    profile: str = ""
+    """The standard that the plan says it meets (`profiles/*.toml`)."""
     about: About = field(default_factory=About)
     fhir: Fhir | None = None
     omop: Omop | None = None
@@ -168,13 +110,15 @@ class Plan:
 
 SECTIONS = ("fhir", "omop", "dicom", "variants", "reads")
 _NEEDS = frozenset({"quasi_identifiers"})
-_MAY = frozenset({"missing", "linkage", "sensitive", "tables", "about", *SECTIONS})
+_MAY = frozenset({"missing", "linkage", "sensitive", "tables", "hierarchies", "profile", "about", *SECTIONS})
 
 
 def parse(text: str) -> Plan:
     """Read a plan strictly: an unknown key, a missing reason or a wrong option is one clear line."""
     said = reading.mapping(reading.from_yaml(text), "plan", needs=_NEEDS, may=_MAY)
-    tables = tuple(_table(name, part) for name, part in reading.mapping(said.get("tables", {}), "plan, tables").items())
+    levels = hierarchy.read(said.get("hierarchies", {}), "plan, hierarchies")
+    named = reading.mapping(said.get("tables", {}), "plan, tables")
+    tables = tuple(_table(name, part, levels) for name, part in named.items())
     if not tables and not any(section in said for section in SECTIONS):
         raise Unreadable("plan, tables: there is none, and no other kind of data")
     table, name = _linkage(said.get("linkage", ""))
@@ -185,6 +129,7 @@ def parse(text: str) -> Plan:
         linkage_name=name,
         quasi_identifiers=tuple(_places(said["quasi_identifiers"], "quasi_identifiers", tables)),
         sensitive=tuple(_places(said.get("sensitive", []), "sensitive", tables)),
+        profile=reading.string(said.get("profile", ""), "plan, profile"),
         about=about_part.read(said.get("about", {}), "plan, about"),
         fhir=fhir_part.read(said["fhir"], "plan, fhir") if "fhir" in said else None,
         omop=omop_part.read(said["omop"], "plan, omop") if "omop" in said else None,
@@ -213,93 +158,49 @@ def _whole(plan: Plan) -> Plan:
         raise Unreadable("plan, omop: it is made from FHIR resources; add `fhir`")
     for table in plan.tables:
         for column in table.columns:
-            if bool(column.system and column.id) != bool(plan.linkage_name) and _is_person(column):
+            if bool(column.system and column.id) != bool(plan.linkage_name) and column.is_person:
                 where = f"plan, table {table.name}, column {column.name}"
                 raise Unreadable(f"{where}: `system` and `id` go together with `linkage: {{name: ...}}`")
     return plan
 
 
-def _is_person(column: Column) -> bool:
-    return column.action is Action.PSEUDONYM
-
-
-def _table(name: str, said: object) -> Table:
+def _table(name: str, said: object, levels: Mapping[str, hierarchy.Hierarchy]) -> Table:
     where = f"plan, table {name}"
     if not TABLE_NAME.fullmatch(name):
         raise Unreadable(f"{where}: a table's name is its file's, 1-60 characters A-Z, a-z, 0-9, _ and -")
     parts = reading.mapping(said, where, needs={"subject", "columns"})
-    columns = reading.mapping(parts["columns"], f"{where}, columns")
     subject = reading.string(parts["subject"], f"{where}, subject")
-    table = Table(name, subject, tuple(_column(column, part, where) for column, part in columns.items()))
+    said_columns = reading.mapping(parts["columns"], f"{where}, columns")
+    table = Table(
+        name, subject, tuple(columns.read(column, part, where, levels) for column, part in said_columns.items())
+    )
     who = table.column(subject)
     if who is None:
         raise Unreadable(f"{where}: its subject column {subject} is not among its columns")
-    if who.action is not Action.PSEUDONYM:
+    if not who.is_person:
         raise Unreadable(f"{where}, column {subject}: it is the subject, so it needs `action: pseudonym, of: subject`")
+    for column in table.columns:
+        _check_other_column(column, table, where)
     return table
 
 
-def _column(name: str, said: object, table: str) -> Column:
-    where = f"{table}, column {name}"
-    options = reading.mapping(said, where)
-    action = reading.one_of(Action, options.pop("action", None), f"{where}, action")
-    reason = reading.string(options.pop("reason", ""), f"{where}, reason").strip()
-    if not reason:
-        raise Unreadable(f"{where}: the reason is missing; say why it is treated so")
-    takes = TAKES[action]
-    kind = reading.one_of(Type, options.pop("type", str(takes.types[0])), f"{where}, type")
-    if kind not in takes.types:
-        raise Unreadable(f"{where}: {action} is for {' and '.join(takes.types)}, not for {kind}")
-    reading.only(options, where, needs=takes.needs, may=takes.may)
-    return _checked(_with_options(Column(name, action, reason, kind), options, where), options, where)
+def _check_other_column(column: Column, table: Table, where: str) -> None:
+    """Refuse an age at a moment that is no column of dates, no day and no year."""
+    if column.action is not Action.AGE or _is_day(column.when):
+        return
+    other = table.column(column.when)
+    if other is None or other.type not in columns.DATES:
+        raise Unreadable(f"{where}, column {column.name}, when: needs a column of dates, YYYY-MM-DD or YYYY")
 
 
-def _with_options(column: Column, options: Mapping[str, object], where: str) -> Column:
-    """Fill in what the action takes."""
-    numbers = {
-        field: reading.number(options[word], f"{where}, {word}")
-        for word, field in (("width", "width"), ("low", "low"), ("high", "high"), ("max", "high"), ("min", "low"))
-        if word in options
-    }
-    identifies = column.action is Action.PSEUDONYM
-    if column.action is Action.DROP:
-        identifies = reading.flag(options.get("identifier", True), f"{where}, identifier")
-    return replace(
-        column,
-        width=numbers.get("width", 0),
-        low=numbers.get("low"),
-        high=numbers.get("high"),
-        prefix=int(reading.number(options.get("prefix", 0), f"{where}, prefix")),
-        mapping=tuple(_mapping_of(options.get("mapping", {}), f"{where}, mapping")),
-        identifier=identifies,
-        system=reading.string(options.get("system", ""), f"{where}, system"),
-        id=reading.string(options.get("id", ""), f"{where}, id"),
-    )
-
-
-def _mapping_of(said: object, where: str) -> Iterator[tuple[str, str]]:
-    for value, becomes in reading.mapping(said, where).items():
-        yield value, reading.string(becomes, f"{where}, {value}")
-
-
-def _checked(column: Column, options: Mapping[str, object], where: str) -> Column:
-    """Refuse options that make no sense together."""
-    if column.action is Action.PSEUDONYM and options["of"] != "subject":
-        raise Unreadable(f"{where}, of: only `subject`")
-    if column.action is Action.GENERALISE and (column.prefix < 1) == (not column.mapping):
-        raise Unreadable(f"{where}: generalise takes either `prefix` (1 or more) or `mapping`")
-    if column.action is Action.BIN:
-        _check_bins(column, where)
-    if column.low is not None and column.high is not None and column.low >= column.high:
-        raise Unreadable(f"{where}: the lower end is not below the upper end")
-    return column
-
-
-def _check_bins(column: Column, where: str) -> None:
-    if column.width <= 0:
-        raise Unreadable(f"{where}, width: needs a number above 0")
-    if column.high is not None and (column.high - (column.low or 0)) % column.width:
-        raise Unreadable(f"{where}: `high` is not a whole number of bins above {'`low`' if column.low else '0'}")
+def _is_day(when: str) -> bool:
+    if not WHEN.fullmatch(when):
+        return False
+    try:
+        date.fromisoformat(when if "-" in when else f"{when}-01-01")
+    except ValueError:
+        return False
+    return True
 
 
 def _places(said: object, what: str, tables: tuple[Table, ...]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,39 @@
+"""One identifier has many spellings: case, accents, spaces and punctuation do not count, nor whose name comes first.
+
+Distinctive is what cannot occur by chance: nine digits or more, two words or more, or letters and digits mixed.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+DIGITS, MIXED, LETTERS = 9, 6, 6  # least length of each class
+
+WORD = re.compile(r"[^\W_]+")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?")
+
+
+def plain(value: str) -> str:
+    """Letters and digits only, without case and accents: how two spellings of one identifier are equal."""
+    if not value.isascii():
+        apart = unicodedata.normalize("NFKD", value)
+        value = "".join(c for c in apart if not unicodedata.combining(c))
+    return "".join(c for c in value.casefold() if c.isalnum())
+
+
+def distinctive(value: str) -> bool:
+    """Say whether a value is so long, or so mixed, that it does not occur by chance."""
+    joined = plain(value)
+    if joined.isdecimal():
+        return len(joined) >= DIGITS
+    if joined.isalpha():
+        return len(joined) >= LETTERS and len(WORD.findall(value)) > 1
+    return len(joined) >= MIXED and not _MOMENT.fullmatch(value)
+
+
+def spellings(value: str) -> Iterator[str]:
+    """Yield the plain form, and for names also the last word first."""
+    yield plain(value)
+    words = WORD.findall(value)
+    if len(words) > 1 and plain(value).isalpha():
+        yield plain("".join([words[-1], *words[:-1]]))
