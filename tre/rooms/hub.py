@@ -7,7 +7,7 @@ that could, and shares nothing. The proxy runs by itself, so a Hub that starts a
 from pathlib import Path
 from typing import Any
 
-from tre.rooms import home, house
+from tre.rooms import catalogue_pages, home, house
 from tre.rooms.authenticator import HouseAuthenticator
 from tre.rooms.room import landing
 from tre.rooms.spawner import ProjectSpawner
@@ -122,6 +122,7 @@ def _services(c: Any, settings: Settings) -> None:  # noqa: ANN401
 
 def _pages(c: Any, settings: Settings) -> None:  # noqa: ANN401
     c.JupyterHub.template_paths = [str(TEMPLATES)]
+    c.JupyterHub.extra_handlers = catalogue_pages.HANDLERS
     c.JupyterHub.template_vars = {
         "tre_projects": lambda user: _doors(settings, user),
         "tre_roles": lambda user: home.roles(house.records(), user.name) if user else frozenset(),

@@ -1,0 +1,117 @@
+"""Which datasets the house holds: what an applicant must know before asking, and no row of any.
+
+It shows what was written down when a version came in (`DatasetVersionRow.entry`); the data are not opened for it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tre.errors import NotFound
+from tre.governance import accounts
+from tre.governance.projects import ever_member
+from tre.records.db import Records
+from tre.records.tables import ApplicationRow, DatasetRow, DatasetVersionRow, ExtractRow
+from tre.settings import Settings
+
+READERS = frozenset({"admin", "committee", "approver"})
+"""Roles that may read the report of any extract; others read those of their own projects."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """One dataset as the page shows it."""
+
+    name: str
+    title: str
+    withdrawn: bool
+    version: int
+    ingested_at: datetime | None
+    entry: Mapping[str, object]
+    projects: tuple[str, ...]
+
+    def says(self, words: str) -> bool:
+        """Whether every word stands somewhere in the entry."""
+        text = f"{self.name} {self.title} {json.dumps(self.entry, ensure_ascii=False)}".casefold()
+        return all(word in text for word in words.casefold().split())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """An extract whose report may be read."""
+
+    project: str
+    number: int
+    version: int
+    passed: bool
+    prepared_at: datetime
+
+
+def listed(records: Records, *, words: str = "") -> tuple[Dataset, ...]:
+    """Return the datasets in which all words stand, by name."""
+    with records.read() as session:
+        found = (_dataset(session, row) for row in session.scalars(select(DatasetRow).order_by(DatasetRow.name)))
+        return tuple(one for one in found if one.says(words))
+
+
+def shown(records: Records, name: str, person: str) -> tuple[Dataset, tuple[Report, ...]]:
+    """Return one dataset, and the reports of its extracts that this person may read."""
+    with records.read() as session:
+        row = session.get(DatasetRow, name)
+        if row is None:
+            raise NotFound("there is no dataset of this name")
+        extracts = select(ExtractRow).where(ExtractRow.dataset == name).order_by(ExtractRow.id.desc())
+        reports = tuple(
+            Report(
+                project=one.project,
+                number=one.number,
+                version=one.version,
+                passed=one.assessed,
+                prepared_at=one.prepared_at,
+            )
+            for one in session.scalars(extracts)
+            if _may_read(session, one.project, person)
+        )
+        return _dataset(session, row), reports
+
+
+def report(records: Records, settings: Settings, person: str, *, project: str, dataset: str, number: int) -> bytes:
+    """Return the page of one extract's report, for those who answer for it and those who work with it."""
+    wanted = select(ExtractRow).where(
+        ExtractRow.project == project, ExtractRow.dataset == dataset, ExtractRow.number == number
+    )
+    with records.read() as session:
+        row = session.scalars(wanted).first()
+        if row is None or not _may_read(session, project, person):
+            raise NotFound("there is no such report, or it is not yours to read")
+        folder = settings.extract(row.project, row.dataset, row.number)
+    page = folder.with_name(f"{folder.name}.report.html")
+    try:
+        return page.read_bytes()
+    except OSError:
+        raise NotFound("this extract was prepared before reports were kept: prepare it again") from None
+
+
+def _dataset(session: Session, row: DatasetRow) -> Dataset:
+    newest = session.scalars(
+        select(DatasetVersionRow).where(DatasetVersionRow.dataset == row.name).order_by(DatasetVersionRow.number.desc())
+    ).first()
+    using = select(ApplicationRow.project).where(ApplicationRow.dataset == row.name, ApplicationRow.state == "approved")
+    return Dataset(
+        name=row.name,
+        title=row.title,
+        withdrawn=row.withdrawn,
+        version=newest.number if newest else 0,
+        ingested_at=newest.ingested_at if newest else None,
+        entry=json.loads(newest.entry) if newest else {},
+        projects=tuple(sorted(set(session.scalars(using)))),
+    )
+
+
+def _may_read(session: Session, project: str, person: str) -> bool:
+    roles = {str(role) for role in accounts.roles_of(session, person)}
+    return bool(roles & READERS) or ever_member(session, project, person)
