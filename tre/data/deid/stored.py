@@ -45,6 +45,8 @@ class Stored:
     """Of the file as it came, hex."""
     open: Callable[[], BinaryIO] = field(repr=False)
     """Open it for reading at any place; decrypted in memory only."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What the look at the front door found, from the sealed index; proofs in it spare a second reading."""
 
 
 @dataclass(frozen=True)

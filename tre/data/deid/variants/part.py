@@ -3,8 +3,9 @@
 variants:
   system: lab                         source system of the sample names, as the linkage writes it
   sample: sample                      id type of a sample's name
-  texts: [CSQ]                        INFO and FORMAT fields of type String that may stay
+  texts: [CSQ]                        INFO, FORMAT and FILTER ids beside the known ones that may stay, whatever they hold
   order: draw                         or `keep`: the samples' order links two projects that get one file
+  sites: hold                         or `keep`: a file without samples is of nobody in the house, the plan vouches for it
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,13 @@ class Order(StrEnum):
     KEEP = "keep"
 
 
+class Sites(StrEnum):
+    """What becomes of a file without samples."""
+
+    HOLD = "hold"
+    KEEP = "keep"
+
+
 @dataclass(frozen=True)
 class Variants:
     """Variants of one source system."""
@@ -28,14 +36,16 @@ class Variants:
     sample: str
     texts: tuple[str, ...] = ()
     order: Order = Order.DRAW
+    sites: Sites = Sites.HOLD
 
 
 def read(said: object, where: str) -> Variants:
     """Read the section strictly."""
-    parts = reading.mapping(said, where, needs={"system", "sample"}, may={"texts", "order"})
+    parts = reading.mapping(said, where, needs={"system", "sample"}, may={"texts", "order", "sites"})
     return Variants(
         system=reading.string(parts["system"], f"{where}, system"),
         sample=reading.string(parts["sample"], f"{where}, sample"),
         texts=reading.strings(parts.get("texts", []), f"{where}, texts"),
         order=reading.one_of(Order, parts.get("order", "draw"), f"{where}, order"),
+        sites=reading.one_of(Sites, parts.get("sites", "hold"), f"{where}, sites"),
     )
