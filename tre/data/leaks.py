@@ -81,7 +81,7 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
         f"CREATE TEMP TABLE own AS SELECT DISTINCT place, pseudonym, {_PLAIN.format('value')} AS form FROM identifier"  # noqa: S608
     )
     con.execute("DELETE FROM own WHERE form = '' OR form IN (SELECT form FROM needle)")
-    share = "count(DISTINCT form) / (SELECT count(*) FROM crosswalk)"
+    share = "count(DISTINCT form) / (SELECT count(DISTINCT pseudonym) FROM crosswalk)"
     blunt = f"SELECT place FROM own GROUP BY place HAVING {share} < ? ORDER BY place"  # noqa: S608
     for (place,) in con.execute(blunt, [TELLING]).fetchall():
         con.execute("DELETE FROM own WHERE place = ?", [place])
@@ -143,7 +143,8 @@ def _own(con: duckdb.DuckDBPyConnection, table: Table, column: str) -> int:
     )
     hits = _one(con, pairs)
     expected = con.execute(
-        "SELECT coalesce(sum(c.cells * o.persons), 0) / (SELECT count(*) FROM crosswalk) FROM cell AS c"
+        "SELECT coalesce(sum(c.cells * o.persons), 0) / (SELECT count(DISTINCT pseudonym) FROM crosswalk)"
+        " FROM cell AS c"
         " JOIN (SELECT form, count(DISTINCT pseudonym) AS persons FROM own GROUP BY form) AS o ON o.form = c.form"
     ).fetchone()
     return hits if expected and hits > CHANCE * float(expected[0]) else 0

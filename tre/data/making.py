@@ -4,6 +4,7 @@ Two passes over each table: one for its persons and for what names them, one tha
 their pseudonyms, in row groups of one size: the same input gives the same bytes, and the source's order is gone.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,16 +13,22 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from tre.data import engine, silo
-from tre.data.deid import actions, dates, pseudonyms
+from tre.data.deid import actions, dates, pseudonyms, text
 from tre.data.deid import plan as plans
+from tre.data.deid.who import Absent
+from tre.data.links import Links
 from tre.data.manifest import Manifest
+from tre.data.withdrawals import Withdrawn
+from tre.errors import Tampered
 from tre.records import files
 from tre.settings import Settings
 
 ROWS = 131_072  # of one row group
+ROWS_OF = '"rows of these"'
 
 
 @dataclass(frozen=True)
@@ -37,35 +44,81 @@ class Order:
     plan: plans.Plan
     keys: pseudonyms.ProjectKeys
     data_key: bytes
+    links: Links | None = None
+    """The newest loading of the linkage that the plan names."""
+    withdrawn: Withdrawn | None = None
 
 
 def make(con: duckdb.DuckDBPyConnection, order: Order, made: Path) -> list[dict[str, object]]:
     """Write all tables of the extract; leave `crosswalk`, `identifier` and views `out_<table>` for the checks."""
     data = made / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     for table in order.plan.tables:
         _collect(con, order, table)
-    who = engine.table(con, "SELECT DISTINCT subject FROM subject ORDER BY subject")
-    named = pseudonyms.crosswalk(who["subject"], order.keys.pseudonym)
-    con.register("crosswalk_given", dates.with_shifts(named, order.keys.date))
-    con.execute("CREATE TEMP TABLE crosswalk AS SELECT * FROM crosswalk_given")
+    _find_persons(con, order)
+    _name_persons(con, order)
+    _name_others(con, order)
     _gather_identifiers(con, order.plan)
+    text.register(con, (column for table in order.plan.tables for column in table.columns))
     return [_write(con, order, table, data / f"{table.name}.parquet") for table in order.plan.tables]
 
 
 def _collect(con: duckdb.DuckDBPyConnection, order: Order, table: plans.Table) -> None:
-    """Read once through a table for its persons and what names them."""
+    """Read once through a table for its persons and what names them, and count the rows of each."""
     names = ", ".join(engine.name(column) for column in _naming(table))
+    rows = f"SELECT {names}, count(*) AS {ROWS_OF} FROM source GROUP BY ALL"  # noqa: S608 -- names are quoted
     with _from_silo(con, order, table):
-        con.execute(f"CREATE TEMP TABLE {engine.name('in_' + table.name)} AS SELECT DISTINCT {names} FROM source")  # noqa: S608
-    con.execute("CREATE TEMP TABLE IF NOT EXISTS subject (subject VARCHAR)")
-    for column in table.columns:
-        if column.action is plans.Action.PSEUDONYM:
+        _unchanged(order, table)
+        con.execute(f"CREATE TEMP TABLE {_met(table)} AS {rows}")
+
+
+def _unchanged(order: Order, table: plans.Table) -> None:
+    """Refuse a stored table that is not, byte by byte, what the version's manifest names."""
+    path = silo.path_of(order.settings, order.dataset, order.version, table.name)
+    stored = {file.name: file.stored_sha256 for file in order.manifest.files}
+    with path.open("rb") as file:
+        found = file_digest(file, "sha256").hexdigest()
+    if found != stored.get(table.name):
+        what = f"{order.dataset}, version {order.version}, table {table.name}"
+        raise Tampered(f"{what} in the silo is not what was stored: restore it from its backup")
+
+
+def _find_persons(con: duckdb.DuckDBPyConnection, order: Order) -> None:
+    """Fill `whose`: system, type and value of each id that is somebody's -> subject."""
+    con.execute("CREATE TEMP TABLE met (system VARCHAR, type VARCHAR, value VARCHAR)")
+    for table in order.plan.tables:
+        for column in (column for column in table.columns if column.is_person):
             name = engine.name(column.name)
             con.execute(
-                f"INSERT INTO subject SELECT DISTINCT {name} FROM {engine.name('in_' + table.name)}"  # noqa: S608
-                f" WHERE {name} IS NOT NULL"
+                f"INSERT INTO met SELECT DISTINCT ?, ?, {name} FROM {_met(table)} WHERE {name} IS NOT NULL",  # noqa: S608
+                [column.system, column.id],
             )
+    if order.links is None:
+        con.execute("CREATE TEMP TABLE whose AS SELECT DISTINCT *, value AS subject FROM met")
+        return
+    met = engine.table(con, "SELECT DISTINCT * FROM met")
+    con.register("met_given", met.append_column("plain", pc.utf8_trim_whitespace(met["value"])))
+    con.register("links", order.links.arrow())
+    con.execute(
+        "CREATE TEMP TABLE whose AS SELECT m.system, m.type, m.value, l.subject FROM met_given AS m"
+        " JOIN links AS l ON l.system = m.system AND l.type = m.type AND l.value = m.plain"
+    )
+    con.unregister("links")
+
+
+def _name_persons(con: duckdb.DuckDBPyConnection, order: Order) -> None:
+    """Fill `crosswalk`: id -> subject, pseudonym, days, without those who withdrew; they are in `withdrew`."""
+    subjects = engine.table(con, "SELECT DISTINCT subject FROM whose ORDER BY subject")["subject"]
+    gone = order.withdrawn.among(subjects.to_pylist()) if order.withdrawn else frozenset()
+    staying = subjects.filter(pc.invert(pc.is_in(subjects, pa.array(sorted(gone), pa.string()))))
+    named = dates.with_shifts(pseudonyms.crosswalk(staying, order.keys.pseudonym), order.keys.date)
+    con.register("named", named)
+    con.execute(
+        "CREATE TEMP TABLE crosswalk AS"
+        " SELECT w.*, n.pseudonym, n.days FROM whose AS w JOIN named AS n ON n.subject = w.subject"
+    )
+    con.execute("CREATE TEMP TABLE withdrew AS SELECT * FROM whose WHERE subject NOT IN (SELECT subject FROM named)")
+    con.unregister("named")
 
 
 def _gather_identifiers(con: duckdb.DuckDBPyConnection, plan: plans.Plan) -> None:
@@ -76,10 +129,29 @@ def _gather_identifiers(con: duckdb.DuckDBPyConnection, plan: plans.Plan) -> Non
             name = f"t.{engine.name(column.name)}"
             con.execute(
                 f"INSERT INTO identifier SELECT DISTINCT ?, w.pseudonym, {name}"  # noqa: S608 -- names are quoted
-                f" FROM {engine.name('in_' + table.name)} AS t"
-                f" JOIN crosswalk AS w ON w.subject = t.{engine.name(table.subject)} WHERE {name} IS NOT NULL",
+                f" FROM {_met(table)} AS t JOIN crosswalk AS w ON {_same_person(table, 'w')} WHERE {name} IS NOT NULL",
                 [f"{table.name}.{column.name}"],
             )
+
+
+def _name_others(con: duckdb.DuckDBPyConnection, order: Order) -> None:
+    """Fill `code`: what stands for the ids of encounters, specimens and others that are no persons."""
+    con.execute("CREATE TEMP TABLE code (domain VARCHAR, system VARCHAR, value VARCHAR, code VARCHAR)")
+    naming = pseudonyms.Naming(order.keys)
+    wanted = {(column.of, column.system): column for table in order.plan.tables for column in actions.codes(table)}
+    for column in wanted.values():
+        values = engine.table(con, " UNION ".join(_values_of(order.plan, column)))["value"].to_pylist()
+        named = [naming.code(column.domain, value.strip(), system=column.system) for value in values]
+        con.register("code_given", pa.table({"value": pa.array(values, pa.string()), "code": named}))
+        con.execute("INSERT INTO code SELECT ?, ?, value, code FROM code_given", [column.of, column.system])
+
+
+def _values_of(plan: plans.Plan, like: plans.Column) -> Iterator[str]:
+    for table in plan.tables:
+        for column in actions.codes(table):
+            if (column.of, column.system) == (like.of, like.system):
+                name = engine.name(column.name)
+                yield f"SELECT {name} AS value FROM {_met(table)} WHERE {name} IS NOT NULL"  # noqa: S608
 
 
 def _naming(table: plans.Table) -> dict[str, None]:
@@ -103,12 +175,13 @@ def _from_silo(con: duckdb.DuckDBPyConnection, order: Order, table: plans.Table)
 
 
 def _write(con: duckdb.DuckDBPyConnection, order: Order, table: plans.Table, path: Path) -> dict[str, object]:
-    """Write one table, row groups of a fixed size, and say what was written."""
-    count = 0
+    """Write one table, row groups of a fixed size, and say what was written and what was left out."""
+    count, done = 0, Counter[str]()
     with _from_silo(con, order, table):
-        reader = engine.reader(con, actions.query(table), ROWS)
-        with pyarrow.parquet.ParquetWriter(path, reader.schema, compression="zstd") as writer:
-            for batch in reader:
+        reader = engine.reader(con, actions.query(table, tally=True), ROWS)
+        schema = actions.schema(reader.schema, table)
+        with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+            for batch in actions.tallied(iter(reader), table, done):
                 writer.write_batch(batch, row_group_size=ROWS)
                 count += batch.num_rows
     path.chmod(0o444)
@@ -117,4 +190,27 @@ def _write(con: duckdb.DuckDBPyConnection, order: Order, table: plans.Table, pat
         sha = file_digest(file, "sha256").hexdigest()
     view = engine.name("out_" + table.name)
     con.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({engine.text(str(path))})")  # noqa: S608 -- quoted
-    return {"name": path.name, "rows": count, "bytes": path.stat().st_size, "sha256": sha}
+    said = {"name": path.name, "rows": count, "bytes": path.stat().st_size, "sha256": sha}
+    return said | {"actions": dict(sorted(done.items())), "held": _left_out(con, table)}
+
+
+def _left_out(con: duckdb.DuckDBPyConnection, table: plans.Table) -> dict[str, int]:
+    """Count the rows of nobody who is known, and of those who withdrew."""
+    rows = f"SELECT coalesce(sum({ROWS_OF}), 0) FROM {_met(table)} AS t WHERE {{}} EXISTS (FROM {{}} WHERE {{}})"  # noqa: S608
+    found = {}
+    for why, negated, which in ((Absent.UNKNOWN, "NOT", "whose"), (Absent.WITHDRAWN, "", "withdrew")):
+        ((count,),) = con.execute(rows.format(negated, which, _same_person(table, which))).fetchall()
+        if count:
+            found[str(why)] = int(count)
+    return found
+
+
+def _same_person(table: plans.Table, which: str) -> str:
+    """Find the row's person in a table of ids."""
+    who = next(column for column in table.columns if column.name == table.subject)
+    place = f"{which}.system = {engine.text(who.system)} AND {which}.type = {engine.text(who.id)}"
+    return f"t.{engine.name(who.name)} = {which}.value AND {place}"
+
+
+def _met(table: plans.Table) -> str:
+    return engine.name("in_" + table.name)
