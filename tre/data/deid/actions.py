@@ -1,7 +1,7 @@
 """What each action of a plan does to a column, as DuckDB's SQL, all rows at a time.
 
-In every expression `t` is the table as it lies in the silo, all text; `w` is the crosswalk of its person: subject,
-pseudonym, days. Ids of other things are joined from `code` (domain, system, value, code). Whatever the action, NULL
+In every expression `t` is the table as it lies in the silo, all text; `w` is the crosswalk of its person: system,
+type and value of the id, pseudonym, days. Ids of other things are joined from `code` (domain, system, value, code). Whatever the action, NULL
 stays NULL; a value that the plan does not know becomes NULL, and is counted.
 """
 
@@ -41,9 +41,11 @@ def query(table: Table, *, tally: bool = False) -> str:
         columns += [f"t.{engine.name(column.name)} IS NOT NULL AS {_mark(at)}" for at, column in _counted(table)]
     joins = "".join(_join(column, table) for column in table.kept)
     order = ", ".join([engine.name(table.subject), *(engine.name(column.name) for column in table.kept)])
+    who = table.column(table.subject)
+    person = _same_person(who, "w") if who else ""
     return (
         f"SELECT {', '.join(columns)}"  # noqa: S608 -- names are quoted
-        f" FROM source AS t JOIN crosswalk AS w ON t.{engine.name(table.subject)} = w.subject{joins} ORDER BY {order}"
+        f" FROM source AS t JOIN crosswalk AS w ON {person}{joins} ORDER BY {order}"
     )
 
 
@@ -88,7 +90,7 @@ def _mark(at: int) -> str:
 def _join(column: Column, table: Table) -> str:
     other, value = _alias(column, table), f"t.{engine.name(column.name)}"
     if _is_other_person(column, table):
-        return f" LEFT JOIN crosswalk AS {other} ON {value} = {other}.subject"
+        return f" LEFT JOIN crosswalk AS {other} ON {_same_person(column, other)}"
     if column.is_code:
         place = f"{other}.domain = {engine.text(column.of)} AND {other}.system = {engine.text(column.system)}"
         return f" LEFT JOIN code AS {other} ON {place} AND {other}.value = {value}"
@@ -98,6 +100,12 @@ def _join(column: Column, table: Table) -> str:
     if column.hierarchy:
         return _join_codes(column, other)
     return ""
+
+
+def _same_person(column: Column, who: str) -> str:
+    """Find the person by an id of the column's source and type: equal numbers of two sources are two persons."""
+    place = f"{who}.system = {engine.text(column.system)} AND {who}.type = {engine.text(column.id)}"
+    return f"t.{engine.name(column.name)} = {who}.value AND {place}"
 
 
 def _regions(column: Column) -> Iterator[tuple[str, str]]:
