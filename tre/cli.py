@@ -28,6 +28,7 @@ COMMANDS = {
     "dataset": ("tre.data.commands:dataset", "datasets and their versions"),
     "linkage": ("tre.data.linkage_commands:app", "whose each id of each source system is"),
     "extract": ("tre.data.commands:extract", "a project's pseudonymised copy of a dataset"),
+    "vocabulary": ("tre.data.vocabulary_commands:vocabulary", "OMOP vocabularies and the house's own mappings"),
     "policy": ("tre.governance.policy_commands:app", "what the rules say, and why"),
     "audit": ("tre.records.commands:audit", "the log and its proof"),
 }

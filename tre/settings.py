@@ -129,6 +129,11 @@ class Settings(BaseSettings):
         return self.home / "silo"
 
     @property
+    def vocabularies(self) -> Path:
+        """Folder of the OMOP vocabularies as they were loaded: vocabulary/<number>/*.parquet."""
+        return self.home / "vocabulary"
+
+    @property
     def extracts(self) -> Path:
         """Folder 0700 of the projects' pseudonymised copies: extracts/<project>/<dataset>/<number>/*.parquet."""
         return self.home / "extracts"
