@@ -67,13 +67,14 @@ class Evidence:
     project: str
     datasets: tuple[Mounted, ...]
     """Of each dataset the newest extract that passed its checks."""
-    _keys: Mapping[str, bytes] = field(repr=False)
-    """Project -> pseudonym key, of every project: a leak may be another project's."""
-    _indexes: tuple[Path, ...] = field(repr=False)
+    _keys: tuple[tuple[str, bytes], ...] = field(repr=False)
+    """Project and pseudonym key, of every project and each of its epochs: a leak may be another's, or an old one."""
+    _indexes: tuple[tuple[Path, bytes], ...] = field(repr=False)
+    """Index of an extract, and the key under which it was made."""
 
     @cached_property
-    def _identifiers(self) -> tuple[identifiers.Index, ...]:
-        return tuple(identifiers.read(path) for path in self._indexes)
+    def _identifiers(self) -> tuple[tuple[identifiers.Index, bytes], ...]:
+        return tuple((identifiers.read(path), key) for path, key in self._indexes)
 
     def leaks(self, data: bytes) -> tuple[Leak, ...]:
         """Point at every place of a file that names a person."""
@@ -134,8 +135,8 @@ class Evidence:
 
     def _sources(self, layer: Layer) -> Iterator[Leak]:
         text = _text(layer)
-        for index in self._identifiers if text else ():
-            for at in _at_most(identifiers.find(text, index, self._keys[self.project])):
+        for index, key in self._identifiers if text else ():
+            for at in _at_most(identifiers.find(text, index, key)):
                 where = _told(layer, f"line {text.count(chr(10), 0, at) + 1}")
                 yield Leak("identifier", where, f"an identifier of a person in the source of project {self.project}")
 
@@ -144,13 +145,23 @@ def of(session: Session, settings: Settings, project: str) -> Evidence:
     """Gather what is needed to look at a project's files."""
     rows = session.scalars(select(ExtractRow).where(ExtractRow.project == project).order_by(ExtractRow.number)).all()
     newest = {row.dataset: row for row in rows if row.assessed}  # one that did not pass hides none that did
-    names = session.scalars(select(ProjectRow.name).order_by(ProjectRow.name)).all()
+    epochs = session.execute(select(ProjectRow.name, ProjectRow.epoch).order_by(ProjectRow.name)).all()
+    keys = {
+        (name, epoch): pseudonyms.keys_of(settings, name, epoch=epoch).pseudonym
+        for name, last in epochs
+        for epoch in range(last, 0, -1)
+    }
     return Evidence(
         project=project,
         datasets=tuple(_mounted(row, settings) for row in newest.values()),
-        _keys={name: pseudonyms.keys_of(settings, name).pseudonym for name in names},
-        _indexes=tuple(index_of(settings, row) for row in rows if row.assessed),
+        _keys=tuple((name, key) for (name, _), key in keys.items()),
+        _indexes=tuple((index_of(settings, row), keys[project, epoch_of(row)]) for row in rows if row.assessed),
     )
+
+
+def epoch_of(row: ExtractRow) -> int:
+    """Return under which keys of its project an extract was made."""
+    return int(json.loads(row.manifest).get("epoch", 1))
 
 
 def index_of(settings: Settings, row: ExtractRow) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tre.data import catalogue, engine, identifiers, keeping, leaks, risk, silo
+from tre.data import catalogue, engine, identifiers, keeping, leaks, linkage, risk, silo, withdrawals
 from tre.data.deid import plan as plans
 from tre.data.deid import pseudonyms
 from tre.data.evidence import index_of
@@ -94,6 +94,8 @@ def _ordered(session: Session, settings: Settings, dataset: str, project: str, *
     catalogue.in_use(session, dataset)
     version = _approved(session, dataset, project, now=now)
     _, manifest = catalogue.version(session, dataset, version)
+    plan = plans.parse(manifest.plan)
+    scope = withdrawals.scope_of(dataset, plan.linkage_name)
     return Order(
         settings=settings,
         dataset=dataset,
@@ -101,9 +103,12 @@ def _ordered(session: Session, settings: Settings, dataset: str, project: str, *
         project=project,
         smallest=asked.smallest_k,
         manifest=manifest,
-        plan=plans.parse(manifest.plan),
-        keys=pseudonyms.keys_of(settings, project),
+        plan=plan,
+        keys=pseudonyms.keys_of(settings, project, epoch=asked.epoch),
         data_key=silo.open_key(settings, dataset, version, manifest.key),
+        epoch=asked.epoch,
+        links=linkage.newest(session, settings, plan.linkage_name) if plan.linkage_name else None,
+        withdrawn=withdrawals.gather(session, settings, scope, dataset),
     )
 
 
@@ -189,6 +194,8 @@ def _next(session: Session, order: Order) -> int:
 def _manifest(order: Order, tables: list[dict[str, object]]) -> str:
     person = {table.name: table.subject for table in order.plan.tables}
     said = {"files": tables, "person": person, "plan_sha256": order.manifest.plan_sha256, "version": order.version}
+    said |= {"epoch": order.epoch, "linkage": withdrawals.scope_of(order.dataset, order.plan.linkage_name)}
+    said |= {"linkage_version": order.links.number if order.links else None}
     return json.dumps(said, sort_keys=True)
 
 

@@ -44,6 +44,7 @@ class Order:
     plan: plans.Plan
     keys: pseudonyms.ProjectKeys
     data_key: bytes
+    epoch: int = 1
     links: Links | None = None
     """The newest loading of the linkage that the plan names."""
     withdrawn: Withdrawn | None = None

@@ -202,6 +202,15 @@ def project_resume(name: str, /) -> None:
     show.one({"name": name, "state": "open"}, sentence=f"project {name} goes on")
 
 
+@project.command(name="rotate")
+def project_rotate(name: str, /, *, reason: str) -> None:
+    """Give a project new keys: its next extracts have new pseudonyms and dates, and old ones do not match them."""
+    with house() as at, at.records.act(at.actor, "project.rotate", f"project/{name[:30]}") as session:
+        epoch = projects.rotate(session, name, why=reason, actor=at.actor, now=at.now)
+    said = f"project {name} has keys of epoch {epoch}; next: `tre extract prepare DATASET {name}` for each dataset"
+    show.one({"name": name, "epoch": epoch}, sentence=said)
+
+
 @project.command(name="close")
 def project_close(name: str, /, *, why: str) -> None:
     """End a project for good."""

@@ -81,6 +81,15 @@ def resume(session: Session, name: str, *, actor: str, now: datetime) -> None:
     audit.append(session, "project.resume", actor=actor, subject=f"project/{name}", at=now)
 
 
+def rotate(session: Session, name: str, *, why: str, actor: str, now: datetime) -> int:
+    """Give a project new keys: from its next extract on every person has a new pseudonym; return the epoch."""
+    row = _open(session, name, "rotate the keys of")
+    why = text.line(why, "reason")
+    row.epoch += 1
+    audit.append(session, "project.rotate", actor=actor, subject=f"project/{name}", at=now, why=why, epoch=row.epoch)
+    return row.epoch
+
+
 def close(session: Session, name: str, *, why: str, actor: str, now: datetime) -> None:
     """End a project for good; what it was and who was in it stays known."""
     row = _open(session, name, "close")

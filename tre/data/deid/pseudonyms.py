@@ -166,9 +166,10 @@ def verify(text: str, key: bytes) -> bool:
     return hmac.compare_digest(mac[:CHECK].translate(_TO_LETTER), body[PAYLOAD:])
 
 
-def project_of(text: str, keys: Mapping[str, bytes]) -> str | None:
-    """Name the project whose check a pseudonym bears; `keys` are pseudonym keys by project."""
-    return next((project for project, key in keys.items() if verify(text, key)), None)
+def project_of(text: str, keys: Mapping[str, bytes] | Iterable[tuple[str, bytes]]) -> str | None:
+    """Name the project whose check a pseudonym bears; `keys` are pseudonym keys by project, perhaps of many epochs."""
+    pairs = keys.items() if isinstance(keys, Mapping) else keys
+    return next((project for project, key in pairs if verify(text, key)), None)
 
 
 def crosswalk(subjects: pa.Array, key: bytes) -> pa.Table:
