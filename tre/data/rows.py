@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tre.data import linkage
+from tre.data.deid import shapes
 from tre.data.deid.plan import Action, Column, Table, Type
 from tre.errors import Unreadable
 
@@ -14,6 +15,8 @@ SHAPES = {
     Type.DATE: DATE + "$",
     Type.DATETIME: DATE + r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?$",
 }
+PARTIAL = r"^\d{4}(-(0[1-9]|1[0-2]))?$"
+CUT = frozenset({Action.DROP, Action.PSEUDONYM, Action.TEXT})
 MEANT = {
     Type.INTEGER: "a whole number",
     Type.NUMBER: "a number",
@@ -38,17 +41,30 @@ def check(batch: pa.RecordBatch, table: Table, people: linkage.People, *, name: 
         values = batch.column(column.name)
         place = linkage.Place(f"{name}, column {column.name}", first_row)
         _check_type(values, column, place)
-        if column.action is Action.PSEUDONYM:
+        _check_claim(values, column, place)
+        if column.is_person:
             linkage.check_people(values, people, place, table=table, is_subject=column.name == table.subject)
 
 
 def _check_type(values: pa.Array, column: Column, place: linkage.Place) -> None:
     if column.type is Type.TEXT or column.action is Action.DROP:
         return
+    if column.partial:
+        values = pc.if_else(pc.match_substring_regex(values, PARTIAL), pa.scalar(None, pa.string()), values)
     good = pc.match_substring_regex(values, SHAPES[column.type])
     place.refuse_first(pc.invert(good), f"not {MEANT[column.type]}")
     if column.type in {Type.DATE, Type.DATETIME}:
         _check_days(pc.utf8_slice_codeunits(values, 0, 10), place)
+
+
+def _check_claim(values: pa.Array, column: Column, place: linkage.Place) -> None:
+    """Refuse a value that looks like what names a person where the plan says that the column holds something else."""
+    if not column.holds or column.type is not Type.TEXT or column.action in CUT:
+        return
+    for shape in shapes.SHAPES:
+        if shape.always:
+            found = pc.match_substring_regex(values, shape.pattern, ignore_case=True)
+            place.refuse_first(found, f"looks like {shape.means}, but the plan says `is: {column.holds}`; drop it")
 
 
 def _check_days(days: pa.Array, place: linkage.Place) -> None:
