@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tre.data.deid.variants.header import OTHER, Header, Known
+from tre.data.deid.variants.header import OTHER, Header, Known, declared, octets
 from tre.data.deid.variants.rules import PEOPLE, SITE, Field, Rules
 from tre.errors import Unreadable
 
@@ -33,11 +33,16 @@ class Body:
         """Prepare what is asked for each record."""
         self._info = {name.encode(): rule for name, rule in self.may.info.items()}
         self._format = {name.encode(): rule for name, rule in self.may.format.items()}
-        self._filters = {b".", b"PASS", *(name.encode("utf-8", "surrogateescape") for name in self.may.filters)}
+        self._filters = {b".", b"PASS", *(octets(name) for name in self.may.filters)}
+        self._declared = {octets(name) for name in declared(self.header)}
         self._contigs: dict[bytes, bool] = {}
         self._formats: dict[bytes, _Format] = {}
         self._columns = 9 if self.header.genotypes else 8
         self._tabs = len(self.header.samples) - 1
+
+    def contigs(self) -> list[str]:
+        """Return the known contigs of the records so far."""
+        return [name.decode("ascii") for name, known in self._contigs.items() if known]
 
     def clean(self, line: bytes) -> bytes | None:
         """Return a record (a line without its end) as it may stay, or None."""
@@ -67,7 +72,7 @@ class Body:
     def _contig(self, name: bytes) -> bool:
         known = self._contigs.get(name)
         if known is None:
-            known = self.rules.is_a("contig", name)
+            known = self.rules.is_a("contig", name) and (not self._declared or name in self._declared)
             if len(self._contigs) < 100_000:
                 self._contigs[name] = known
         return known

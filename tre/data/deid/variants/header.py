@@ -121,6 +121,16 @@ def _indexes(lines: Iterable[Line]) -> Mapping[tuple[str, str], int] | None:
     return found if len({(kind, at) for (kind, _), at in found.items()}) == len(found) else None
 
 
+def declared(header: Header) -> frozenset[str]:
+    """Return the contigs that a header declares; old files declare none."""
+    return frozenset(line.id for line in header.lines if line.key == "contig")
+
+
+def with_contigs(header: Header, names: Iterable[str]) -> Header:
+    """Declare the contigs that the records of an old file stand on."""
+    return replace(header, lines=(*header.lines, *(Line("contig", name, {}) for name in names)))
+
+
 def known(header: Header, rules: Rules, part: Variants) -> Known:
     """Return what of this file may stay: what it declares and the table or the plan knows, in a fitting type."""
     texts = frozenset(part.texts)

@@ -1,6 +1,5 @@
 """At the front door each variant file is read to its end: it is whole, its samples are told, and what may be copied raw."""
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -31,7 +30,7 @@ class Read:
 
     records: int
     clean: bool
-    counts: Counter[str]
+    contigs: list[str]
 
 
 def look(file: BinaryIO, part: Variants) -> Look:
@@ -63,7 +62,7 @@ def read_through(found: Source, part: Variants) -> Read:
     for line in found.records():
         records += 1
         clean &= body.clean(line) == line
-    return Read(records, clean, body.counts)
+    return Read(records, clean, body.contigs())
 
 
 def copyable(found: Source) -> bool:

@@ -6,7 +6,7 @@ and then `bcftools view`, which takes the samples out, counts the alleles of tho
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -117,6 +117,9 @@ def _written(
         summary.counts[COPIED] += 1
         return
     short = len(columns) < len(found.header.samples)
+    if not headers.declared(found.header):
+        contigs = look.read_through(found, part).contigs
+        found = replace(found, header=headers.with_contigs(found.header, contigs))
     body = Body(found.header, may, table, short=short)
     _rewrite(found, body, columns, path)
     summary.counts[REWRITTEN] += 1
