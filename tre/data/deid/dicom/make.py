@@ -1,0 +1,147 @@
+"""The images of one extract: each is read, judged, cleaned and written again, one at a time."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count as numbers
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow.parquet as pq
+
+from tre.data.deid.dicom import blackout, encode, gate, images, look, profile
+from tre.data.deid.dicom.clean import OTHER_IDS, Rules, clean, identifiers
+from tre.data.deid.dicom.images import Row
+from tre.data.deid.dicom.look import PATIENT_ID
+from tre.data.deid.dicom.parse import Image, read, value_of
+from tre.data.deid.dicom.part import Dicom, Region
+from tre.data.deid.pseudonyms import Domain
+from tre.data.deid.stored import Stored, Summary, nobody
+from tre.data.deid.who import Absent, Person, Who
+from tre.errors import Unreadable
+
+FOLDER = "dicom"
+TWICE = "the same image twice"
+BROKEN = "cannot be read as DICOM any more"
+
+
+class Held(Exception):  # noqa: N818 -- an image that stays out
+    """Why an image stays out of the extract."""
+
+
+class _Making(NamedTuple):
+    part: Dicom
+    who: Who
+    rules: Rules
+    folder: Path
+    cleared: Mapping[str, tuple[Region, ...]]
+    done: Summary
+
+
+def make(
+    files: Iterable[Stored],
+    folder: Path,
+    *,
+    part: Dicom,
+    who: Who,
+    tell: Callable[[int], None] = nobody,
+    cleared: Mapping[str, tuple[Region, ...]] | None = None,
+) -> Summary:
+    """Write every image that may leave; `cleared` is SHA-256 of a file -> regions that a person said to black out."""
+    done = Summary(rules={"PS3.15 E.1-1": profile.EDITION, "dicom": profile.digest()})
+    making = _Making(part, who, Rules(part, who.naming), folder, cleared or {}, done)
+    rows: list[Row] = []
+    for stored, at in zip(files, numbers(1), strict=False):
+        try:
+            rows.append(_one(making, stored))
+        except Held as reason:
+            done.held[str(reason)] += 1
+        except Unreadable:
+            done.held[BROKEN] += 1
+        tell(at)
+    if rows:
+        _table(making, rows)
+    return done
+
+
+def _one(making: _Making, stored: Stored) -> Row:
+    with stored.open() as file:
+        image = read(file)
+        look.refuse(image)
+        person = _person(making, image)
+        verdict = gate.verdict(image, making.part, making.cleared.get(stored.sha256))
+        if verdict.held:
+            raise Held(verdict.held)
+        if verdict.regions:
+            image = _blackened(image, verdict.regions)
+        kept = clean(image, person, making.rules, making.done.counts, looked_at=verdict.looked_at)
+        path = _path(making, image, person)
+        size = _write(making.folder / path, image, kept)
+    _note(making.done, image, person, path)
+    return images.row(image, kept, person=person.pseudonym, path=path, blacked_out=bool(verdict.regions), size=size)
+
+
+def _person(making: _Making, image: Image) -> Person:
+    """Return whose the image is; every id in it that the linkage knows must name the same one."""
+    ids = look.patients(image)
+    if len(ids) != 1:
+        raise Held(look.SEVERAL if ids else look.NOBODY)
+    person = making.who.person(making.part.system, making.part.patient, ids[0])
+    if isinstance(person, Absent):
+        raise Held(str(person))
+    for other in _others(image):
+        known = making.who.person(making.part.system, making.part.patient, other)
+        if isinstance(known, Person) and known.subject != person.subject:
+            raise Held(look.SEVERAL)
+        if known is Absent.WITHDRAWN:
+            raise Held(str(known))
+    return person
+
+
+def _others(image: Image) -> list[str]:
+    said = image.get(0x00101000).decode("utf-8", "surrogateescape").split("\\")
+    for one in image.elements:
+        if one.tag == OTHER_IDS and isinstance(one.value, list):
+            said += [value_of(item, PATIENT_ID).decode("utf-8", "surrogateescape") for item in one.value]
+    return [part.strip() for part in said if part.strip()]
+
+
+def _blackened(image: Image, regions: tuple[Region, ...]) -> Image:
+    black = blackout.black(image, regions)
+    if black is None:
+        raise Held(blackout.CANNOT)
+    return black
+
+
+def _path(making: _Making, image: Image, person: Person) -> str:
+    naming = making.who.naming
+    study = naming.code(Domain.STUDY, image.text(look.STUDY), system="uid")
+    series = naming.code(Domain.RECORD, image.text(look.SERIES), system="series")
+    sop = naming.code(Domain.FILE, image.text(look.SOP), system="sop")
+    return f"{FOLDER}/{person.pseudonym}/{study}/{series}/{sop}.dcm"
+
+
+def _write(path: Path, image: Image, kept: list[encode.Element]) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("xb") as out:
+            encode.write(out, kept, image.syntax, image.form, image.file)
+            return out.tell()
+    except FileExistsError:
+        raise Held(TWICE) from None
+    except Unreadable:
+        os.unlink(path)
+        raise
+
+
+def _note(done: Summary, image: Image, person: Person, path: str) -> None:
+    done.files.append(path)
+    done.persons.add(person.pseudonym)
+    done.records += 1
+    done.identifiers.update((person.pseudonym, value) for value in identifiers(image))
+
+
+def _table(making: _Making, rows: list[Row]) -> None:
+    path = f"{FOLDER}/images.parquet"
+    pq.write_table(images.table(rows), making.folder / path, compression="zstd")
+    making.done.files.append(path)
+    making.done.tables[f"{FOLDER}/images"] = "person"
