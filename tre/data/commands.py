@@ -6,10 +6,10 @@ from pathlib import Path
 from cyclopts import App
 
 from tre import show
-from tre.data import catalogue, ingest
+from tre.data import catalogue, ingest, persons, withdrawals
 from tre.data import extract as extracts
 from tre.errors import Unreadable
-from tre.governance.operator import house
+from tre.governance.operator import house, id_from_input
 from tre.records.tables import ExtractRow
 
 dataset = App(name="dataset", help="Datasets and their versions.")
@@ -78,6 +78,23 @@ def dataset_withdraw(name: str, /, *, why: str) -> None:
     show.one({"name": name, "withdrawn": True}, sentence=f"{name} is withdrawn")
 
 
+@dataset.command(name="withdraw-person")
+def dataset_withdraw_person(name: str, /, *, reason: str) -> None:
+    """Leave the person whose id is read from standard input out of every further extract of this dataset."""
+    value = id_from_input()
+    with house() as at:
+        persons.withdraw(at.records, at.settings, name, value, reason=reason, actor=at.actor, now=at.now)
+    show.one({"name": name, "withdrawn": True}, sentence=withdrawals.SAID)
+
+
+@extract.command(name="list")
+def extract_list(project: str = "", /) -> None:
+    """Each project's newest extracts, which of them are out of date, and what to run then."""
+    with house() as at, at.records.read() as session:
+        rows = [_listed(row, why) for row, why in extracts.listed(session, project)]
+    show.rows(rows, none="no extract yet: `tre extract prepare DATASET PROJECT`")
+
+
 @extract.command(name="prepare")
 def extract_prepare(dataset: str, project: str, /) -> None:
     """Make a project's copy of the version it is approved for, measure its risk and search it for identifiers."""
@@ -102,6 +119,11 @@ def extract_risk(dataset: str, project: str, /) -> None:
     show.one({"identifiers_searched": searched["identifiers"], "cells": searched["cells"]})
     show.one({"not_searched": searched["not_searched"]})
     show.rows(searched["found"], none="no identifier of the source was found in the extract")
+
+
+def _listed(row: ExtractRow, why: str) -> dict[str, object]:
+    again = f"tre extract prepare {row.dataset} {row.project}" if why else ""
+    return _summary(row) | {"prepared_at": row.prepared_at, "out_of_date": why, "run": again}
 
 
 def _summary(row: ExtractRow) -> dict[str, object]:

@@ -5,6 +5,7 @@ its report, and its bytes are gone. The same version, plan and keys give the sam
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +16,13 @@ from sqlalchemy.orm import Session
 from tre.data import catalogue, engine, identifiers, keeping, leaks, linkage, risk, silo, withdrawals
 from tre.data.deid import plan as plans
 from tre.data.deid import pseudonyms
-from tre.data.evidence import index_of
+from tre.data.evidence import epoch_of, index_of
 from tre.data.making import Order, make
 from tre.errors import NotFound, Refused
-from tre.governance import committee, projects
+from tre.governance import committee, projects, superseded
 from tre.records import audit, files
 from tre.records.db import Records
-from tre.records.tables import ApplicationRow, ExtractRow
+from tre.records.tables import ApplicationRow, ExtractRow, ProjectRow
 from tre.settings import Settings
 
 
@@ -65,6 +66,24 @@ def newest(session: Session, dataset: str, project: str) -> ExtractRow:
     if row is None:
         raise NotFound(f"no extract of {dataset} for {project}: `tre extract prepare {dataset} {project}`")
     return row
+
+
+def listed(session: Session, project: str = "") -> Iterator[tuple[ExtractRow, str]]:
+    """Yield the newest extract of each dataset for each project that is not closed, and why it is out of date."""
+    wanted = select(ExtractRow, ProjectRow).join(ProjectRow).where(ProjectRow.closed_at.is_(None))
+    if project:
+        wanted = wanted.where(ExtractRow.project == projects.get(session, project).name)
+    found = session.execute(wanted.order_by(ExtractRow.project, ExtractRow.dataset, ExtractRow.number)).all()
+    newest = {(row.project, row.dataset): (row, owner) for row, owner in found}
+    for row, owner in newest.values():
+        yield row, "; ".join(_out_of_date(session, row, owner))
+
+
+def _out_of_date(session: Session, row: ExtractRow, owner: ProjectRow) -> Iterator[str]:
+    if superseded.by_withdrawal(session, row):
+        yield "a person withdrew"
+    if epoch_of(row) != owner.epoch:
+        yield "the project has new keys"
 
 
 def refusal(row: ExtractRow) -> Refused | None:

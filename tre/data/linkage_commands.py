@@ -4,20 +4,17 @@ An id is read from standard input and never from the command line, where every p
 """
 
 import json
-import sys
 from pathlib import Path
 
 from cyclopts import App
 
 from tre import show
-from tre.data import catalogue, linkage
-from tre.errors import NotFound, Unreadable
-from tre.governance.operator import house
+from tre.data import catalogue, linkage, withdrawals
+from tre.errors import NotFound
+from tre.governance.operator import house, id_from_input
 from tre.records.tables import LinkageRow
 
 app = App(name="linkage", help="Whose each id of each source system is.")
-
-LONGEST = 1000
 
 
 @app.command(name="load")
@@ -60,7 +57,7 @@ def linkage_show(name: str, /) -> None:
 @app.command(name="withdraw")
 def linkage_withdraw(name: str, system: str, kind: str, /, *, reason: str, dataset: str = "") -> None:
     """Leave the person whose id is read from standard input out of every further extract."""
-    value = read_id()
+    value = id_from_input()
     with house() as at:
         if dataset:
             with at.records.read() as session:
@@ -69,20 +66,7 @@ def linkage_withdraw(name: str, system: str, kind: str, /, *, reason: str, datas
         linkage.withdraw(
             at.records, at.settings, name, about, dataset=dataset, reason=reason, actor=at.actor, now=at.now
         )
-    show.one({"linkage": name, "dataset": dataset or None, "withdrawn": True}, sentence=WITHDREW)
-
-
-WITHDREW = "withdrawn: no further extract holds this person; `tre extract list` shows which must be prepared again"
-
-
-def read_id() -> str:
-    """Read one id from standard input."""
-    if sys.stdin.isatty():
-        print("the id, then Enter:", file=sys.stderr)
-    value = sys.stdin.readline(LONGEST).strip()
-    if not value:
-        raise Unreadable("no id on standard input: give it there, not on the command line")
-    return value
+    show.one({"linkage": name, "dataset": dataset or None, "withdrawn": True}, sentence=withdrawals.SAID)
 
 
 def _counts(row: LinkageRow) -> dict[str, object]:

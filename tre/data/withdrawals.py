@@ -23,6 +23,8 @@ Thing = TypeVar("Thing")
 Id = tuple[str, str, str]
 """Source system, type, value."""
 
+SAID = "withdrawn: no further extract holds this person; `tre extract list` shows which must be prepared again"
+
 
 @dataclass(frozen=True)
 class Person:
@@ -82,7 +84,7 @@ def withdraw(
     reason = text.line(reason, "reason")
     _keep(session, person.linkage, marks, dataset=dataset, reason=reason, at=now)
     facts = {"dataset": dataset, "reason": reason}
-    audit.append(session, "linkage.withdraw", actor=actor, subject=f"linkage/{person.linkage}", at=now, **facts)
+    audit.append(session, "linkage.withdraw", actor=actor, subject=_subject(person.linkage), at=now, **facts)
 
 
 def carried(
@@ -114,6 +116,10 @@ def carry_over(
         (mark,) = withdrawal_marks(settings, linkage, [_as_subject(subject)])
         fresh += _keep(session, linkage, [mark], dataset=row.dataset, reason=row.reason, at=row.at)
     return fresh
+
+
+def _subject(scope: str) -> str:
+    return scope if "/" in scope else f"linkage/{scope}"
 
 
 def _keep(session: Session, linkage: str, marks: Iterable[str], *, dataset: str, reason: str, at: datetime) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from tre.settings import Settings, load
 As = Annotated[str, Parameter(name="--as", help="the person whose act this is")]
 Code = Annotated[str, Parameter(help="that person's code from their authenticator app")]
 Day = Annotated[str, Parameter(help="last day, e.g. 2027-06-30")]
+
+LONGEST_ID = 1000
 
 
 class House(NamedTuple):
@@ -42,6 +45,16 @@ def house() -> Iterator[House]:
         yield House(settings, records, _who(), datetime.now(UTC))
     finally:
         records.close()
+
+
+def id_from_input() -> str:
+    """Read one id from standard input: what stands on the command line, every process of the host can read."""
+    if sys.stdin.isatty():
+        print("the id, then Enter:", file=sys.stderr)
+    value = sys.stdin.readline(LONGEST_ID).strip()
+    if not value:
+        raise Unreadable("no id on standard input: give it there, not on the command line")
+    return value
 
 
 def last_moment(day: str, option: str) -> datetime:

@@ -1,5 +1,6 @@
 """What a person sees first: their projects, which rooms are open, and why a door is closed and what opens it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from policies import book
 from policies.engine import Decision
 from tre.errors import TREError
-from tre.governance import access, accounts, projects
+from tre.governance import access, accounts, projects, superseded
 from tre.records.db import Records
 from tre.records.tables import ProjectRow
 from tre.rooms.room import origin, prefix
@@ -46,6 +47,8 @@ class Door:
     closed: tuple[Closed, ...]
     reasons: tuple[Reason, ...]
     next: str
+    notices: tuple[str, ...] = ()
+    """What whoever works here must know of the data."""
 
 
 def doors(records: Records, settings: Settings, person: str, *, running: Sequence[str]) -> tuple[Door, ...]:
@@ -79,7 +82,12 @@ def _door(
         datasets=tuple(mount.dataset for mount in opening.mounts),
         closed=tuple(Closed(dataset=name, reasons=_reasons(no)) for name, no in opening.refused),
         reasons=() if opening.decision.allowed else _reasons(opening.decision),
+        notices=_notices(session, row.name, opening.mounts),
     )
+
+
+def _notices(session: Session, project: str, mounts: Sequence[access.Mount]) -> tuple[str, ...]:
+    return tuple(superseded.notices(session, project, json.dumps([vars(mount) for mount in mounts])))
 
 
 def _as_door(
@@ -91,6 +99,7 @@ def _as_door(
     datasets: tuple[str, ...],
     closed: tuple[Closed, ...],
     reasons: tuple[Reason, ...],
+    notices: tuple[str, ...] = (),
 ) -> Door:
     return Door(
         name=row.name,
@@ -104,6 +113,7 @@ def _as_door(
         closed=closed,
         reasons=reasons,
         next=_next(is_open=is_open, refused=bool(reasons), datasets=datasets),
+        notices=notices,
     )
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from tre.governance import superseded
 from tre.records import audit
 from tre.records.db import Records
 from tre.records.tables import PersonRow, RoomRow
@@ -69,12 +71,20 @@ class Books:
     def mounts(self, key: Key) -> str:
         """JSON of what the open room of a person in a project has mounted."""
         with self._records.read() as session:
-            row = session.scalars(
-                select(RoomRow)
-                .where(RoomRow.person == key.person, RoomRow.project == key.project, RoomRow.closed_at.is_(None))
-                .order_by(RoomRow.id.desc())
-            ).first()
-            return row.mounts if row else "[]"
+            return self._mounts(session, key)
+
+    def notices(self, key: Key) -> tuple[str, ...]:
+        """Return what somebody in a room must know of the data in it."""
+        with self._records.read() as session:
+            return tuple(superseded.notices(session, key.project, self._mounts(session, key)))
+
+    def _mounts(self, session: Session, key: Key) -> str:
+        row = session.scalars(
+            select(RoomRow)
+            .where(RoomRow.person == key.person, RoomRow.project == key.project, RoomRow.closed_at.is_(None))
+            .order_by(RoomRow.id.desc())
+        ).first()
+        return row.mounts if row else "[]"
 
 
 def utc() -> datetime:

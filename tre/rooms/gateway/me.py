@@ -13,11 +13,12 @@ NOTICE_FROM = 0.8
 async def answer(key: Key, meter: Meter, books: Books) -> dict[str, object]:
     """Answer GET /v1/me of the room's socket."""
     now, count = utc(), meter.of(key)
+    notices: list[str] = []
     try:
         mounts = json.loads(await asyncio.to_thread(books.mounts, key))
+        notices += await asyncio.to_thread(books.notices, key)
     except TREError:
         mounts = []
-    notices = []
     if count.hour(now) > NOTICE_FROM * count.limits.hour or count.day(now) > NOTICE_FROM * count.limits.day:
         notices.append("Little is left of what this project's rooms may show today; print less, or aggregate.")
     return {
