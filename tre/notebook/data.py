@@ -1,4 +1,9 @@
-"""The data of a room are the tables of its project's extracts: Parquet files that can be read and not written."""
+"""The data of a room are its project's extracts: tables as Parquet, and beside them images, variants, reads, resources.
+
+tre.load("cohort", "labs")                 a table of the dataset's plan
+tre.load("cohort", "omop/person")          a table that was made: OMOP, or the list of images, samples, read files
+tre.datasets()["cohort"].path / "dicom"    the files themselves, to be read with pydicom, pysam, ...
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +29,9 @@ class Dataset:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Names of its tables; each is a Parquet file in `path`."""
-        return tuple(sorted(file.stem for file in self.path.glob("*.parquet")))
+        """Names of its tables; each is a Parquet file below `path`."""
+        found = (file.relative_to(self.path).with_suffix("") for file in self.path.rglob("*.parquet"))
+        return tuple(sorted((name.as_posix() for name in found), key=lambda name: ("/" in name, name)))
 
     def file(self, table: str | None = None) -> Path:
         """Return the file of a table; the name may be left out where there is only one."""
