@@ -7,6 +7,8 @@ fhir:
   dates: shift                        or `year`
   extensions: ["http://..."]          allowed besides those of the rules
   texts: ["8302-2"]                   codes of Observations whose valueString may stay
+  code_systems: ["https://ehr.example/units"]       whose codes may stay besides those of the rules
+  bases: ["https://ehr.example/fhir"] servers whose addresses are this system's; if none is said, each one's is
 """
 
 from dataclasses import dataclass
@@ -32,19 +34,21 @@ class Fhir:
     dates: Dates = Dates.SHIFT
     extensions: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    code_systems: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
+
+
+LISTS = ("extensions", "texts", "code_systems", "bases")
 
 
 def read(said: object, where: str) -> Fhir:
     """Read the section strictly."""
-    parts = reading.mapping(
-        said, where, needs={"system", "patient"}, may={"identifiers", "dates", "extensions", "texts"}
-    )
+    parts = reading.mapping(said, where, needs={"system", "patient"}, may={"identifiers", "dates", *LISTS})
     identifiers = reading.mapping(parts.get("identifiers", {}), f"{where}, identifiers")
     return Fhir(
         system=reading.string(parts["system"], f"{where}, system"),
         patient=reading.string(parts["patient"], f"{where}, patient"),
         identifiers=tuple((one, reading.string(kind, f"{where}, identifiers")) for one, kind in identifiers.items()),
         dates=reading.one_of(Dates, parts.get("dates", "shift"), f"{where}, dates"),
-        extensions=reading.strings(parts.get("extensions", []), f"{where}, extensions"),
-        texts=reading.strings(parts.get("texts", []), f"{where}, texts"),
+        **{name: reading.strings(parts.get(name, []), f"{where}, {name}") for name in LISTS},
     )
