@@ -43,7 +43,7 @@ def check(batch: pa.RecordBatch, table: Table, people: linkage.People, *, name: 
         _check_type(values, column, place)
         _check_claim(values, column, place)
         if column.is_person:
-            linkage.check_people(values, people, place, table=table, is_subject=column.name == table.subject)
+            linkage.check_people(values, people, place, table=table, column=column)
 
 
 def _check_type(values: pa.Array, column: Column, place: linkage.Place) -> None:
