@@ -92,6 +92,10 @@ class Naming:
         self.keys = keys
         self._mac = Mac(keys.pseudonym)
 
+    def __reduce__(self) -> tuple[type["Naming"], tuple[ProjectKeys]]:
+        """Go to the process that de-identifies as the keys alone."""
+        return Naming, (self.keys,)
+
     def pseudonym(self, subject: PatientId) -> Pseudonym:
         """Return a person's pseudonym."""
         return _pseudonym(subject, self._mac)
