@@ -1,8 +1,8 @@
 """What each action of a plan does to a column, as DuckDB's SQL, all rows at a time.
 
 In every expression `t` is the table as it lies in the silo, all text; `w` is the crosswalk of its person: system,
-type and value of the id, pseudonym, days. Ids of other things are joined from `code` (domain, system, value, code). Whatever the action, NULL
-stays NULL; a value that the plan does not know becomes NULL, and is counted.
+type and value of the id, pseudonym, days. Ids of other things are joined from `code` (domain, system, value, code).
+Whatever the action, NULL stays NULL; a value that the plan does not know becomes NULL, and is counted.
 """
 
 import re
@@ -179,7 +179,8 @@ def _years(column: Column) -> str:
     if column.partial is Partial.YEAR:
         born = f"rpad({born}, 10, '-01-01')" if column.type is Type.DATE else born
     day = f"TRY_CAST({engine.text(column.when)} AS DATE)" if re.match(r"\d{4}-", column.when) else _day_of(column.when)
-    return f"date_sub('year', CAST(TRY_CAST({born} AS TIMESTAMP) AS DATE), {day})"
+    birth = f"CAST(TRY_CAST({born} AS TIMESTAMP) AS DATE)"
+    return f"CASE WHEN {birth} <= {day} THEN date_sub('year', {birth}, {day}) END"
 
 
 def _day_of(name: str) -> str:
