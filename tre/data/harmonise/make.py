@@ -55,7 +55,11 @@ def make(
         made.rules = {"omop cdm": cdm.VERSION, **concepts.resolve(con, vocabulary)}
         for step in ("person", "visit", "fact"):
             con.execute(sql(f"{step}.sql"))
-        _check_numbers(con)
+        if _double(con, "fact"):
+            con.execute(sql("double.sql"))
+            con.execute(sql("fact.sql"))
+        if _double(con, "fact") or _double(con, "visit"):
+            raise Refused("omop: two records got the same number; a new epoch of the project gives them others")
         for table in cdm.tables().values():
             made.counts[f"omop {table.name}"] = _write(con, table, folder / FOLDER / f"{table.name}.parquet")
             made.files.append(f"{FOLDER}/{table.name}.parquet")
@@ -104,20 +108,17 @@ def _read(con: duckdb.DuckDBPyConnection, folder: Path, tell: Callable[[int], No
                 raise Unreadable(f"omop: fhir/{name}.ndjson is not what FHIR says of this resource") from None
             tell(there[name].stat().st_size)
     con.execute(
-        "UPDATE event SET codings = m.codings FROM medication AS m"
+        "UPDATE event SET codings = m.codings"
+        " FROM (SELECT id, first(codings ORDER BY rowid) AS codings FROM medication GROUP BY id) AS m"
         " WHERE event.codings IS NULL AND m.id = event.medication"
     )
     return {name: name in READS for name in there}
 
 
-def _check_numbers(con: duckdb.DuckDBPyConnection) -> None:
-    """Refuse two rows of one number: a resource that stands twice, or two numbers that met."""
-    for table in ("visit", "fact"):
-        twice = con.execute(
-            f"SELECT count(*) - count(DISTINCT number) FROM {table} WHERE why IS NULL"  # noqa: S608 -- our own name
-        ).fetchone()
-        if twice is not None and twice[0]:
-            raise Refused(f"omop: {twice[0]} records have the number of another; does a resource stand twice in fhir/?")
+def _double(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Say whether two rows have one number: a resource that stands twice, or two numbers that met."""
+    found = con.execute(f"SELECT count(*) > count(DISTINCT number) FROM {table} WHERE why IS NULL").fetchone()  # noqa: S608 -- our own name
+    return found is not None and bool(found[0])
 
 
 def _write(con: duckdb.DuckDBPyConnection, table: cdm.Table, path: Path) -> int:

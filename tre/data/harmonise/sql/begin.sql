@@ -13,6 +13,8 @@ CREATE TABLE event (
     quantity DOUBLE, days DOUBLE, refills BIGINT, route coding[], medication VARCHAR
 );
 
+CREATE TABLE double (source VARCHAR, records BIGINT);
+
 -- `Patient/x` -> x, and nothing for a reference of any other kind.
 CREATE MACRO local_id(reference, kind) AS
     CASE WHEN starts_with(reference, kind || '/') THEN substr(reference, length(kind) + 2) END;

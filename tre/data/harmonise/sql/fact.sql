@@ -19,7 +19,7 @@ SELECT e.source, e.person, p.person_id, number_of(e.source, e.id, e.part, coales
     CASE
         WHEN l.type IS NOT NULL THEN 'planned, not done, or an error'
         WHEN p.person_id IS NULL THEN 'of nobody who is in the person table'
-        WHEN begin_date IS NULL THEN 'no full date'
+        WHEN day(e.begun) IS NULL THEN 'no full date'
         WHEN d."table" IS NULL THEN 'of a domain that has no table here'
     END AS why
 FROM event AS e

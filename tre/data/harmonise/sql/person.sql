@@ -23,4 +23,4 @@ FROM someone AS s
 LEFT JOIN means AS g ON g.system = 'http://hl7.org/fhir/administrative-gender' AND g.code = s.gender
 LEFT JOIN means AS r ON r.system = s.race.system AND r.code = s.race.code AND r.domain = 'Race'
 LEFT JOIN means AS e ON e.system = s.ethnicity.system AND e.code = s.ethnicity.code AND e.domain = 'Ethnicity'
-WHERE s.person_id IS NOT NULL AND year_of_birth BETWEEN 1 AND 9999;
+WHERE s.person_id IS NOT NULL AND TRY_CAST(s.born[:4] AS BIGINT) BETWEEN 1 AND 9999;

@@ -6,7 +6,7 @@ SELECT e.id, e.person, p.person_id, number_of('Encounter', e.id, 0, 0) AS number
     CASE
         WHEN e.status IN (SELECT value FROM left_out WHERE type = 'Encounter') THEN 'planned, not done, or an error'
         WHEN p.person_id IS NULL THEN 'of nobody who is in the person table'
-        WHEN begin_date IS NULL THEN 'no full date'
+        WHEN day(e.begun) IS NULL THEN 'no full date'
     END AS why
 FROM encounter AS e
 LEFT JOIN person AS p ON p.pseudonym = e.person
