@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -116,3 +116,25 @@ def step(text: str) -> Step:
         raise ValueError(f"no path: {text}")
     name, many, needed, group = found.groups()
     return Step(name, many or "", (group or name) if needed else "")
+
+
+def as_table() -> str:
+    """Return all paths as the tables of a document."""
+    rules = load()
+    parts = []
+    for name, resource in rules.resources.items():
+        whose = " or ".join(resource.belongs) or "nobody's"
+        parts += [f"### {name}\n", f"Whose: {whose}\n" if resource.belongs != ("self",) else ""]
+        parts += ["| element | action |", "|---|---|", *_rows(resource.tree), ""]
+    for name, below in rules.types.items():
+        parts += [f"### Datatype {name}\n", "| element | action |", "|---|---|", *_rows(below), ""]
+    return "\n".join(parts).replace("\n\n\n", "\n\n")
+
+
+def _rows(tree: Tree, before: str = "") -> Iterator[str]:
+    for one, below in tree.below.values():
+        path = f"{before}{one.name}{one.list}{'!' if one.needed else ''}"
+        if below.below:
+            yield from _rows(below, f"{path}.")
+        else:
+            yield f"| `{path}` | {below.action.replace('|', 'or')} |"
