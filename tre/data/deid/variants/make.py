@@ -4,7 +4,6 @@ Where nothing but the header changes, the compressed records are copied as they 
 and then `bcftools view`, which takes the samples out, counts the alleles of those who stay, and drops what nobody has.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,15 +149,12 @@ def _rewrite(found: Source, body: Body, columns: tuple[Column, ...], path: Path)
     for column in columns:
         names[column.at] = column.name
     said = headers.rebuilt(found.header, body.may, body.rules, names)
-    listed = os.memfd_create("samples")
-    try:
-        os.write(listed, "".join(f"{column.name}\n" for column in columns).encode())
-        subset = ["-S", f"/dev/fd/{listed}"] if columns else []
-        counted = ["--trim-alt-alleles", "--min-ac", "1"] if body.short else ["--no-update"] if columns else []
-        words = ["--no-version", "--threads", "1", *subset, *counted, "-O", "b" if found.bcf else "z", "-o", str(path), "-"]
-        htslib.run("bcftools", "view", *words, feed=_fed(said, found, body), fds=(listed,))
-    finally:
-        os.close(listed)
+    listed = "".join(f"{column.name}\n" for column in columns).encode()
+    subset = ["-S", htslib.LIST] if columns else []
+    counted = ["--trim-alt-alleles", "--min-ac", "1"] if body.short else ["--no-update"] if columns else []
+    form = ["-O", "b" if found.bcf else "z", "--threads", "1", "-o", str(path)]
+    feed = _fed(said, found, body)
+    htslib.run("bcftools", "view", "--no-version", *subset, *counted, *form, "-", feed=feed, listed=listed)
 
 
 def _fed(said: bytes, found: Source, body: Body) -> Iterator[bytes]:
