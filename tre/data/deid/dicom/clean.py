@@ -12,9 +12,8 @@ from tre.data.deid.dicom.marks import marks
 from tre.data.deid.dicom.parse import Dataset, Element, Image, Span, value_of
 from tre.data.deid.dicom.part import Dicom, Option
 from tre.data.deid.dicom.profile import Rule, Verb, rule_of_the_rest, rules
-from tre.data.deid.dicom.vr import TEXT, is_of_the_standard, vr_of, vrs_of
-from tre.data.deid.pseudonyms import Domain, Naming
-from tre.data.deid.who import Person
+from tre.data.deid.dicom.vr import TEXT, is_creator, is_of_the_standard, vr_of, vrs_of
+from tre.data.deid.pseudonyms import Domain, Naming, Person
 
 PATIENT_ID, PATIENT_NAME, CHARSET = 0x00100020, 0x00100010, 0x00080005
 IDENTIFYING = (
@@ -26,6 +25,7 @@ OTHER_IDS = 0x00101002
 _WORD = re.compile(r"\w+")
 _UID = re.compile(r"(?<![\d.])[012](?:\.\d+){4,}(?![\d.])")
 SHORTEST = 3
+_DELIMITERS = set(b"\\^=\r\n\t\f")
 
 
 class Rules:
@@ -169,7 +169,7 @@ def _decoded(value: bytes, encodings: list[str]) -> str:
     if value.isascii() and b"\x1b" not in value:
         return value.decode("ascii")
     try:
-        return decode_bytes(value, encodings, {"\\", "\r", "\n", "\t", "\f", "^", "="})
+        return decode_bytes(value, encodings, _DELIMITERS)
     except (UnicodeError, LookupError):
         return value.decode("ascii", "replace")
 
@@ -239,9 +239,9 @@ def _keep(work: Work, one: Element, rule: Rule) -> Element | None:
         return _walk(work, one, rule)
     if isinstance(one.value, Span) or not _fits(one) or not values.fits(one.vr, one.value):
         return _otherwise(work, one, rule)
-    if one.vr in TEXT or one.vr == b"CS":
-        return _text(work, one, rule)
-    return one
+    if one.vr == b"CS":
+        return _term(work, one, rule)
+    return _text(work, one, rule) if one.vr in TEXT else one
 
 
 def _text(work: Work, one: Element, rule: Rule) -> Element | None:
@@ -261,7 +261,8 @@ def _number(_work: Work, one: Element, _rule: Rule) -> Element | None:
 def _term(work: Work, one: Element, rule: Rule) -> Element | None:
     if not isinstance(one.value, bytes) or not _fits(one) or not values.fits(b"CS", one.value):
         return _empty(work, one, rule)
-    return _empty(work, one, rule) if work.names_somebody(one.value.decode("ascii")) else one
+    said = _WORD.findall(one.value.decode("ascii").casefold())
+    return _empty(work, one, rule) if work.names_somebody(" ".join(set(said) - values.TERMS)) else one
 
 
 def _bytes(_work: Work, one: Element, _rule: Rule) -> Element | None:
@@ -301,10 +302,7 @@ def _charset(_work: Work, one: Element, rule: Rule) -> Element:
 
 
 def _code(work: Work, one: Element, _rule: Rule) -> Element | None:
-    if one.tag == codes.URN:
-        kept = codes.urn(work.item)
-    else:
-        kept = _CODED[one.tag](work.term)
+    kept = codes.urn(work.item) if one.tag == codes.URN else _CODED[one.tag](work.term)
     if one.tag == codes.MEANING and not kept and isinstance(one.value, bytes):
         said = work.decoded(one.value).strip(" \0")
         kept = said if said in work.rules.descriptions else codes.REMOVED.meaning
@@ -325,7 +323,7 @@ def _private(work: Work, one: Element, rule: Rule) -> Element | None:
     if not allowed:
         return None
     group, number = one.tag >> 16, one.tag & 0xFFFF
-    if 0x10 <= number <= 0xFF:  # noqa: PLR2004 -- reserves the block of that number (PS3.5, 7.8.1)
+    if is_creator(one.tag):
         return one if _block_is_used(work, group, number) else None
     creator = _creator(work, group, number >> 8)
     if not creator or (creator, group, number & 0xFF) not in allowed:

@@ -5,7 +5,7 @@ A meaning is a text that anybody may write; a local code may stand for one perso
 
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from pydicom.sr._concepts_dict import concepts
 from pydicom.sr._snomed_dict import mapping
@@ -13,9 +13,12 @@ from pydicom.sr._snomed_dict import mapping
 from tre.data.deid.dicom.parse import Dataset, value_of
 
 SCHEMES = frozenset(
-    "ACR ATC CD10 DCM DCNPDBM FMA I9C I9CDX I9P ICD10 I10 I10P ISO3166_1 ISO639_1 ISO639_2 LN LOINC MDC NCIt NCBI "
-    "NEU NICIP RADELEMENT RADLEX RXNORM SCT SNM3 SRT UBERON UCUM UMLS UNS".split()
-)
+    (
+        "ACR", "ATC", "CD10", "DCM", "DCNPDBM", "FMA", "I9C", "I9CDX", "I9P", "ICD10", "I10", "I10P",
+        "ISO3166_1", "ISO639_1", "ISO639_2", "LN", "LOINC", "MDC", "NCIt", "NCBI", "NEU", "NICIP", "RADELEMENT",
+        "RADLEX", "RXNORM", "SCT", "SNM3", "SRT", "UBERON", "UCUM", "UMLS", "UNS",
+    )
+)  # fmt: skip
 VALUE, SCHEME, VERSION, MEANING, LONG_VALUE, URN = (
     0x00080100,
     0x00080102,
@@ -58,6 +61,7 @@ def urn(item: Dataset) -> str:
     return said if _URN.fullmatch(said) else ""
 
 
+_CONCEPTS = cast("dict[str, dict[str, dict[str, tuple[str, list[int]]]]]", concepts)  # they are typed as objects
 _ALIASES = {"LOINC": "LN"}
 
 
@@ -76,7 +80,7 @@ def _text(item: Dataset, tag: int) -> str:
 def _meanings() -> dict[tuple[str, str], str]:
     return {
         (scheme, code): said[0]
-        for scheme, words in concepts.items()
+        for scheme, words in _CONCEPTS.items()
         for codes in words.values()
         for code, said in codes.items()
     }

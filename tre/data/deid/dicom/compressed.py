@@ -1,4 +1,4 @@
-"""Compressed pixels are copied as they are, so what is not pixels in them is looked for: comments, EXIF, bytes behind the end."""
+"""Compressed pixels are copied as they are, so what is not pixels in them is looked for: comments, EXIF, a tail."""
 
 import re
 from typing import BinaryIO
@@ -13,7 +13,7 @@ _LENGTHS = {0xE0: 16, 0xEE: 14}
 """JFIF and Adobe's colour transform; both of a fixed length."""
 _COMMENT, _COMMENT_2000 = 0xFE, 0x64
 _PROGRAMS = re.compile(
-    rb"(\x00\x01)?(Kakadu-v?[0-9.]+|Created by OpenJPEG version [0-9.]+|Creator: JasPer Version [0-9.]+"
+    rb"(\x00\x01)?(Kakadu-v?[0-9.]+|Created by (GDCM/)?OpenJPEG version [0-9.]+|Creator: JasPer Version [0-9.]+"
     rb"|LEAD Technologies Inc\. V[0-9.]+|DCMTK [0-9.]+"
     rb"|Kdu-Layer-Info: log_2\{Delta-D\(squared-error\)/Delta-L\(bytes\)\}, L\(bytes\)\n[-+0-9.e, \n]*)\x00*",
 )
@@ -63,4 +63,4 @@ def _is_text(marker: int, body: bytes, length: int) -> bool:
 def _has_tail(file: BinaryIO, place: int, size: int) -> bool:
     file.seek(place + max(size - _TAIL, 0))
     tail = file.read(min(size, _TAIL)).rstrip(b"\0")
-    return not tail.endswith(b"\xff\xd9")
+    return not tail.endswith((b"\xff\xd9", b"\xff\xd9\xff"))  # some pad with FF

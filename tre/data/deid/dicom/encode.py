@@ -11,6 +11,7 @@ from tre.errors import Unreadable
 IMPLEMENTATION = b"2.25.26341191612686046754277261235884631846"
 VERSION_NAME = b"HORTUS"
 _BLOCK = 1 << 20
+_SHORT_MOST = 0xFFFE
 
 
 def write(out: BinaryIO, elements: Dataset, syntax: str, form: Form, file: BinaryIO) -> None:
@@ -89,7 +90,7 @@ def _element(one: Element, form: Form, said: list[bytes]) -> None:
         raise Unreadable("DICOM: pixels where none can be")
     if len(value) % 2:
         value += b"\0" if one.vr in _NUL_PADDED else b" "
-    if len(value) > 0xFFFE and form.explicit and one.vr not in LONG_VRS:
+    if len(value) > _SHORT_MOST and form.explicit and one.vr not in LONG_VRS:
         said.append(_head(one.tag, b"UN", len(value), form))  # PS3.5, 6.2.2
     else:
         said.append(_head(one.tag, one.vr, len(value), form))

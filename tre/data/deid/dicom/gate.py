@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from tre.data.deid.dicom import compressed
-from tre.data.deid.dicom.parse import Element, Image
+from tre.data.deid.dicom.parse import Element, Image, Span
 from tre.data.deid.dicom.part import Dicom, Region
 from tre.data.deid.dicom.profile import lines
 
@@ -43,8 +43,13 @@ ROWS, COLUMNS, FRAMES, SAMPLES, BITS, PHOTOMETRIC = (
     0x00280100,
     0x00280004,
 )
-DRAWN_MODALITIES = frozenset("US IVUS BDUS SC OT XC ES GM SM OP OPT OPM OAM DOC HC ECG IO SD TG".split()) - {"ECG"}
-DRAWN_TYPES = frozenset(("DERIVED", "SECONDARY", "SCREEN SAVE", "SCREENSHOT", "OTHER SCREEN", "LOCALIZER SCREEN"))
+DRAWN_MODALITIES = frozenset(
+    (
+        "US", "IVUS", "BDUS", "SC", "OT", "XC", "ES", "GM", "SM", "OP", "OPT", "OPM", "OAM", "DOC", "HC", "IO",
+        "SD", "TG",
+    )
+)  # fmt: skip
+DRAWN_TYPES = frozenset(("DERIVED", "SECONDARY", "SCREEN SAVE", "SCREENSHOT", "SCREEN"))
 
 NO_RULE = "a class of image that no rule knows"
 REPORT = "a structured report, and the plan does not say structured_reports"
@@ -92,8 +97,12 @@ def _never(image: Image, part: Dicom) -> str:
     if any(_is_inside(one) for one in image.elements):
         return OVERLAY
     span = image.span()
-    if span is None:
-        return ""
+    return "" if span is None else _pixels_are_wrong(image, span)
+
+
+def _pixels_are_wrong(image: Image, span: Span) -> str:
+    if sum(isinstance(one.value, Span) for one in image.elements) > 1:
+        return LENGTH
     if span.fragments:
         return COMMENT if compressed.may_carry_text(image.file, image.syntax, span, number(image, FRAMES) or 1) else ""
     return "" if span.length in lengths(image) else LENGTH

@@ -38,8 +38,11 @@ SCHEMA = pa.schema(
 )
 SLICED = frozenset(("CT", "MR", "PT"))
 HEADS = frozenset(
-    "HEAD BRAIN SKULL FACE HEADNECK NECK EYE ORBIT ORBITS SINUS NASAL JAW MANDIBLE MAXILLA IAC EAR".split()
-)
+    (
+        "HEAD", "BRAIN", "SKULL", "FACE", "HEADNECK", "NECK", "EYE", "ORBIT", "ORBITS", "SINUS", "NASAL", "JAW",
+        "MANDIBLE", "MAXILLA", "IAC", "EAR",
+    )
+)  # fmt: skip
 
 
 def row(image: Image, kept: Dataset, *, person: str, path: str, blacked_out: bool, size: int) -> Row:

@@ -1,4 +1,4 @@
-"""The front door reads one image: is it whole, whose is it, and may something be drawn into it?"""
+"""The front door reads one image: whether it is whole, whose it is, and whether something may be drawn into it."""
 
 from typing import BinaryIO
 
@@ -11,6 +11,8 @@ from tre.data.deid.who import Id
 from tre.errors import Unreadable
 
 PATIENT_ID, SOP, STUDY, SERIES = 0x00100020, 0x00080018, 0x0020000D, 0x0020000E
+DIRECTORY = 0x0004
+"""The group of a DICOMDIR."""
 WHOLE = "file"
 NOBODY = "no PatientID"
 SEVERAL = "ids of two persons"
@@ -37,6 +39,8 @@ def refuse(image: Image) -> None:
     kind = gate.classes().get(image.text(SOP_CLASS))
     if kind is Class.DOCUMENT:
         raise Unreadable("DICOM: a document, a sound or a directory; only images, signals and reports are taken")
+    if any(one.tag >> 16 == DIRECTORY for one in image.elements):
+        raise Unreadable("DICOM: a directory of files (DICOMDIR); only the files are taken")
     for tag in (SOP_CLASS, SOP, STUDY, SERIES):
         if not image.get(tag):
             raise Unreadable(f"DICOM: no value of ({tag >> 16:04X},{tag & 0xFFFF:04X}), which every image has")

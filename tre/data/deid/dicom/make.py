@@ -1,6 +1,6 @@
 """The images of one extract: each is read, judged, cleaned and written again, one at a time."""
 
-import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count as numbers
 from pathlib import Path
@@ -12,11 +12,11 @@ from tre.data.deid.dicom import blackout, encode, gate, images, look, profile
 from tre.data.deid.dicom.clean import OTHER_IDS, Rules, clean, identifiers
 from tre.data.deid.dicom.images import Row
 from tre.data.deid.dicom.look import PATIENT_ID
-from tre.data.deid.dicom.parse import Image, read, value_of
+from tre.data.deid.dicom.parse import Dataset, Image, read, value_of
 from tre.data.deid.dicom.part import Dicom, Region
-from tre.data.deid.pseudonyms import Domain
+from tre.data.deid.pseudonyms import Domain, Person
 from tre.data.deid.stored import Stored, Summary, nobody
-from tre.data.deid.who import Absent, Person, Who
+from tre.data.deid.who import Absent, Who
 from tre.errors import Unreadable
 
 FOLDER = "dicom"
@@ -24,7 +24,7 @@ TWICE = "the same image twice"
 BROKEN = "cannot be read as DICOM any more"
 
 
-class Held(Exception):  # noqa: N818 -- an image that stays out
+class Held(Exception):
     """Why an image stays out of the extract."""
 
 
@@ -58,6 +58,7 @@ def make(
         except Unreadable:
             done.held[BROKEN] += 1
         tell(at)
+    done.counts = Counter({str(verb): count for verb, count in done.counts.items()})
     if rows:
         _table(making, rows)
     return done
@@ -120,7 +121,7 @@ def _path(making: _Making, image: Image, person: Person) -> str:
     return f"{FOLDER}/{person.pseudonym}/{study}/{series}/{sop}.dcm"
 
 
-def _write(path: Path, image: Image, kept: list[encode.Element]) -> int:
+def _write(path: Path, image: Image, kept: Dataset) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("xb") as out:
@@ -129,7 +130,7 @@ def _write(path: Path, image: Image, kept: list[encode.Element]) -> int:
     except FileExistsError:
         raise Held(TWICE) from None
     except Unreadable:
-        os.unlink(path)
+        path.unlink()
         raise
 
 

@@ -7,7 +7,6 @@ read: they are a place in the file. Formats are those of PS3.5 (encodings) and P
 import io
 import struct
 import zlib
-from collections.abc import Callable
 from typing import BinaryIO, NamedTuple, TypeAlias
 
 from tre.data.deid.dicom.vr import LONG_VRS, SHORT_VRS, vr_of
@@ -27,6 +26,10 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 STANDARD_ROOT = "1.2.840.10008."
+SYNTAX = 0x00020010
+_HEADER = 8
+"""Bytes of the shortest attribute."""
+_DELIMITERS = 0xFFFE
 
 
 class Span(NamedTuple):
@@ -79,7 +82,7 @@ class Image(NamedTuple):
         return next((one.value for one in self.elements if isinstance(one.value, Span)), None)
 
 
-class _More(Exception):  # noqa: N818 -- not an error: the buffer is too short
+class _More(Exception):
     """A value ends behind the buffer."""
 
 
@@ -115,8 +118,7 @@ def _read(file: BinaryIO, head: bytes, size: int) -> Image:
     else:
         form = _form(syntax) if syntax else _guess(head, at)
         syntax = syntax or _syntax_of(form)
-    walk = _Walk()
-    elements = _top(walk, file, head, at, size, form)
+    elements = _Walk(file, size).outermost(head, at, form)
     return Image(syntax, form, _ordered(elements), file)
 
 
@@ -136,7 +138,7 @@ def _meta(head: bytes, at: int) -> tuple[str, int]:
         stop = start + length
         if stop > len(head):
             raise _More
-        if tag == 0x00020010:
+        if tag == SYNTAX:
             syntax = head[start:stop].strip(b" \0").decode("ascii", "replace")
         at = stop
     return syntax, at
@@ -152,7 +154,7 @@ def _guess(head: bytes, at: int) -> Form:
     """Without a header, the first attribute tells; it is of group 8 wherever there is a SOP class."""
     first = head[at : at + 8]
     little = first[:2] == b"\x08\x00"
-    if len(first) < 8 or not (little or first[:2] == b"\x00\x08"):
+    if len(first) < _HEADER or not (little or first[:2] == b"\x00\x08"):
         raise Unreadable("not DICOM")
     return Form(explicit=first[4:6] in SHORT_VRS | LONG_VRS, little=little)
 
@@ -177,40 +179,14 @@ def _inflate(file: BinaryIO, at: int) -> bytes:
     return b"".join(parts)
 
 
-def _top(walk: "_Walk", file: BinaryIO, head: bytes, at: int, size: int, form: Form) -> Dataset:
-    """Read the outermost attributes; pixels are stepped over."""
-    out: Dataset = []
-    base = 0  # place in the file of the buffer's first byte
-    while True:
-        at, met = walk.elements(head, at, len(head), form, out, depth=0, more=base + len(head) < size)
-        if met is None:
-            return out
-        span = _pixels(file, base + at, size, *met)
-        out.append(Element(met[0], met[1], span))
-        base, at = span.offset + span.length, 0
-        file.seek(base)
-        head = file.read(LARGEST)
+class _Head(NamedTuple):
+    """What stands in front of a value."""
 
-
-def _pixels(file: BinaryIO, at: int, size: int, tag: int, vr: bytes, length: int) -> Span:
-    """Return where the pixels lie; of compressed ones, every fragment is stepped over (PS3.5, A.4)."""
-    if length != UNDEFINED:
-        if at + length > size:
-            raise Unreadable("DICOM: ends in the middle of the pixels")
-        return Span(at, length)
-    if tag != PIXELS[2] or vr not in (b"OB", b"OW"):
-        raise Unreadable("DICOM: pixels of no stated length")
-    start, fragments = at, []
-    while True:
-        file.seek(at)
-        group, number, size_of = _IMPLICIT_LITTLE.unpack(file.read(8).ljust(8, b"\0"))
-        at += 8
-        if (group << 16 | number) == ITEMS_END and size_of == 0:
-            return Span(start, at - start, tuple(fragments))
-        if (group << 16 | number) != ITEM or at + size_of > size or len(fragments) > MOST:
-            raise Unreadable("DICOM: ends in the middle of the pixels, or their fragments are broken")
-        fragments.append((at, size_of))
-        at += size_of
+    tag: int
+    vr: bytes
+    start: int
+    """Where the value begins."""
+    length: int
 
 
 _EXPLICIT_LITTLE, _EXPLICIT_BIG = struct.Struct("<HH2sH"), struct.Struct(">HH2sH")
@@ -218,63 +194,97 @@ _IMPLICIT_LITTLE, _IMPLICIT_BIG = struct.Struct("<HHI"), struct.Struct(">HHI")
 _LONG_LITTLE, _LONG_BIG = struct.Struct("<I"), struct.Struct(">I")
 
 
-def _explicit(buffer: bytes, at: int, *, little: bool) -> tuple[int, bytes, int, int]:
+def _explicit(buffer: bytes, at: int, *, little: bool) -> _Head:
     """Return tag, VR, where the value begins, its length."""
     if at + 12 > len(buffer):
         buffer = buffer.ljust(at + 12, b"\0")
     group, number, vr, length = (_EXPLICIT_LITTLE if little else _EXPLICIT_BIG).unpack_from(buffer, at)
     if vr in SHORT_VRS:
-        return group << 16 | number, vr, at + 8, length
+        return _Head(group << 16 | number, vr, at + 8, length)
     if vr not in LONG_VRS:
         raise Unreadable("DICOM: not written as its transfer syntax says")
     (length,) = (_LONG_LITTLE if little else _LONG_BIG).unpack_from(buffer, at + 8)
-    return group << 16 | number, vr, at + 12, length
+    return _Head(group << 16 | number, vr, at + 12, length)
 
 
-def _implicit(buffer: bytes, at: int, *, little: bool) -> tuple[int, bytes, int, int]:
+def _implicit(buffer: bytes, at: int, *, little: bool) -> _Head:
     group, number, length = (_IMPLICIT_LITTLE if little else _IMPLICIT_BIG).unpack_from(buffer, at)
     tag = group << 16 | number
-    return tag, vr_of(tag), at + 8, length
-
-
-_Met: TypeAlias = tuple[int, bytes, int]
-"""Pixels were met: tag, VR, length."""
+    return _Head(tag, vr_of(tag), at + 8, length)
 
 
 class _Walk:
     """Reads attributes and sequences; counts, so that no file can ask for more than its share."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._size = file, size
         self._met = 0
+
+    def outermost(self, buffer: bytes, at: int, form: Form) -> Dataset:
+        """Read the attributes of the image itself; pixels are stepped over."""
+        out: Dataset = []
+        base = 0  # place in the file of the buffer's first byte
+        while True:
+            more = base + len(buffer) < self._size
+            at, met = self.elements(buffer, at, len(buffer), form, out, depth=0, more=more)
+            if met is None:
+                return out
+            span = self._pixels(met._replace(start=base + at))
+            out.append(Element(met.tag, met.vr, span))
+            base, at = span.offset + span.length, 0
+            self._file.seek(base)
+            buffer = self._file.read(LARGEST)
+
+    def _pixels(self, met: _Head) -> Span:
+        """Return where the pixels lie; of compressed ones, every fragment is stepped over (PS3.5, A.4)."""
+        if met.length != UNDEFINED:
+            if met.start + met.length > self._size:
+                raise Unreadable("DICOM: ends in the middle of the pixels")
+            return Span(met.start, met.length)
+        if met.tag != PIXELS[2] or met.vr not in (b"OB", b"OW"):
+            raise Unreadable("DICOM: pixels of no stated length")
+        at = met.start
+        fragments: list[tuple[int, int]] = []
+        while True:
+            self._file.seek(at)
+            group, number, length = _IMPLICIT_LITTLE.unpack(self._file.read(8).ljust(8, b"\0"))
+            at += 8
+            if (group << 16 | number) == ITEMS_END and length == 0:
+                return Span(met.start, at - met.start, tuple(fragments))
+            if (group << 16 | number) != ITEM or at + length > self._size or len(fragments) > MOST:
+                raise Unreadable("DICOM: ends in the middle of the pixels, or their fragments are broken")
+            fragments.append((at, length))
+            at += length
 
     def elements(
         self, buffer: bytes, at: int, end: int, form: Form, out: Dataset, *, depth: int, more: bool = False
-    ) -> tuple[int, _Met | None]:
+    ) -> tuple[int, _Head | None]:
         """Read attributes up to `end`, the end of their item, or the pixels; `more`: the file goes on behind."""
-        header: Callable[..., tuple[int, bytes, int, int]] = _explicit if form.explicit else _implicit
+        header = _explicit if form.explicit else _implicit
         little = form.little
         while at + 8 <= end:
-            if buffer[at + 1 if little else at] == 0xFF and self._item_ends(buffer, at, little=little, depth=depth):
+            if buffer[at + 1 if little else at] == _DELIMITERS >> 8 and self._item_ends(
+                buffer, at, little=little, depth=depth
+            ):
                 return at + 8, None
             if depth == 0 and buffer[at : at + 4] == b"\0\0\0\0" and not any(buffer[at:end]):
                 return end, None  # zeros behind the last attribute
-            tag, vr, start, length = header(buffer, at, little=little)
+            head = header(buffer, at, little=little)
             self._count()
-            if depth == 0 and tag in PIXELS:
-                return start, (tag, b"OW" if not form.explicit else vr, length)
-            value, at = self._value(buffer, start, end, form, tag, vr, length, depth)
-            out.append(Element(tag, b"SQ" if isinstance(value, list) else self._known(tag, vr, form), value))
+            if depth == 0 and head.tag in PIXELS:
+                return head.start, head
+            value, at = self._value(buffer, end, form, head, depth)
+            out.append(Element(head.tag, b"SQ" if isinstance(value, list) else self._known(head, form), value))
         if more:
             raise _More
         if depth and at != end:
             raise _short(buffer, end)
         return end, None
 
-    def _value(
-        self, buffer: bytes, start: int, end: int, form: Form, tag: int, vr: bytes, length: int, depth: int
-    ) -> tuple[bytes | list[Dataset], int]:
+    def _value(self, buffer: bytes, end: int, form: Form, head: _Head, depth: int) -> tuple[bytes | list[Dataset], int]:
+        tag, vr, start, length = head
         if length == UNDEFINED:
-            return self._undefined(buffer, start, end, form, vr, depth)
+            return self._undefined(buffer, end, form, head, depth)
         stop = start + length
         if stop > end:
             raise _short(buffer, end)
@@ -285,14 +295,13 @@ class _Walk:
             return self._hidden(value, depth), stop
         return value, stop
 
-    def _undefined(
-        self, buffer: bytes, start: int, end: int, form: Form, vr: bytes, depth: int
-    ) -> tuple[list[Dataset], int]:
+    def _undefined(self, buffer: bytes, end: int, form: Form, head: _Head, depth: int) -> tuple[list[Dataset], int]:
         """Read a sequence that ends with its delimiter; as UN it is implicit little endian (PS3.5, 6.2.2)."""
+        vr = head.vr
         if vr not in (b"SQ", b"UN") or (vr == b"UN" and not form.little):
             raise Unreadable("DICOM: a value of no stated length that is not a sequence")
         inner = form if vr == b"SQ" or not form.explicit else Form(explicit=False, little=True)
-        return self.items(buffer, start, end, inner, depth + 1, delimited=True)
+        return self.items(buffer, head.start, end, inner, depth + 1, delimited=True)
 
     def _hidden(self, value: bytes, depth: int) -> list[Dataset] | bytes:
         """Read a sequence that is written as bytes of unknown kind, so that its attributes meet the rules."""
@@ -333,14 +342,14 @@ class _Walk:
             raise Unreadable(f"DICOM: more than {MOST:,} attributes")
 
     @staticmethod
-    def _known(tag: int, vr: bytes, form: Form) -> bytes:
+    def _known(head: _Head, form: Form) -> bytes:
         """Return what an attribute of unknown kind is by the dictionary: as UN it is little endian."""
-        return vr_of(tag) if vr == b"UN" and form.little else vr
+        return vr_of(head.tag) if head.vr == b"UN" and form.little else head.vr
 
     @staticmethod
     def _item_ends(buffer: bytes, at: int, *, little: bool, depth: int) -> bool:
         tag, _, _, length = _implicit(buffer, at, little=little)
-        if tag >> 16 != 0xFFFE:
+        if tag >> 16 != _DELIMITERS:
             return False
         if depth and tag == ITEM_END and length == 0:
             return True

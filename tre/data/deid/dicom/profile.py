@@ -1,8 +1,9 @@
 """What is done to each attribute: PS3.15 E.1-1 and the options of a plan, and where we go beyond it.
 
-Two tables, both data. `profile.tsv` is the standard's table (edition 2026c for the basic profile): tag or mask, keyword,
-basic action, one column for each option. `beyond.tsv` is ours: attributes that the standard's table does not name and
-that may stay, and the few where we are stricter. Whatever neither names is decided by what its kind of value can carry.
+Two tables, both data. `profile.tsv` is the standard's table (edition 2026c for the basic profile): tag or mask,
+keyword, basic action, one column for each option. `beyond.tsv` is ours: attributes that the standard's table does not
+name and that may stay, and the few where we are stricter. Whatever neither names is decided by what its kind of value
+can carry.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from hashlib import sha256
 from importlib import resources
 from typing import NamedTuple
 
-from pydicom.datadict import DicomDictionary
+from pydicom._dicom_dict import DicomDictionary
 
 from tre.data.deid.dicom.part import Dicom, Option
 from tre.data.deid.dicom.vr import NUMBERS, vr_of
@@ -154,6 +155,7 @@ _BY_VR = {
     b"IS": Verb.NUMBER,
 } | dict.fromkeys(NUMBERS - {b"OW"}, Verb.NUMBER)
 OVERLAYS, CURVES = 0x60, 0x50
+FIRST_GROUP = 0x0008
 """High bytes of their groups."""
 
 
@@ -163,6 +165,6 @@ def rule_of_the_rest(tag: int) -> Rule:
     if group & 1:
         return Rule(Verb.PRIVATE)
     listed = DicomDictionary.get(tag)
-    if listed is None or listed[3] == "Retired" or group < 0x8 or group >> 8 in (OVERLAYS, CURVES):
+    if listed is None or listed[3] == "Retired" or group < FIRST_GROUP or group >> 8 in (OVERLAYS, CURVES):
         return Rule(Verb.REMOVE)
     return Rule(_BY_VR.get(vr_of(tag), Verb.REMOVE))

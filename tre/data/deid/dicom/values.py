@@ -27,6 +27,15 @@ _SHAPES = {
     b"UI": re.compile(rb"[0-9.\0 ]*(\\[0-9.]+[\0 ]*)*"),
     b"TM": re.compile(rb"([0-9:]{2,8}(\.[0-9]{1,6})? *(\\[0-9:]{2,8}(\.[0-9]{1,6})? *)*)?"),
 }
+TERMS = frozenset(
+    (
+        "abdomen", "angio", "axial", "breast", "brain", "calcium", "chest", "derived", "density", "dynamic", "extremity",
+        "feet", "first", "head", "heart", "knee", "left", "liver", "localizer", "lung", "magnitude", "mean", "mixed",
+        "neck", "none", "normal", "original", "other", "pelvis", "perfusion", "phase", "primary", "projection", "rest",
+        "right", "secondary", "shoulder", "skull", "spine", "static", "stress", "supine", "volume", "whole",
+    )
+)  # fmt: skip
+"""Words of the standard's own terms: a person of that name is not told by them."""
 _DAY = re.compile(rb"(\d{4})(\d{2})(\d{2}) *|(\d{4})\.(\d{2})\.(\d{2})")
 _MOMENT = re.compile(rb"(\d{4})(\d{2})(\d{2})((?:\d{2}){0,3}(?:\.\d{1,6})?)([+-]\d{4})? *")
 _EARLIEST, _LATEST = date(1950, 1, 2), date(2150, 1, 1)
