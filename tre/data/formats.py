@@ -1,4 +1,4 @@
-"""A file is what its bytes say it is, whatever its name: CSV or Parquet come in, everything else is refused by name.
+"""A table comes as CSV, TSV (both perhaps gzipped) or Parquet, and is read as what its bytes say it is.
 
 Every value is read as text, exactly as it was written; what it means is the plan's to say (`tre.data.rows`). Files
 are read in portions of a few megabytes, so that their size does not matter. Rows are counted as a spreadsheet does:
@@ -8,39 +8,30 @@ the header of a CSV is row 1.
 import codecs
 import csv
 import io
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from tre.data import sniff
+from tre.data.deid.stored import Kind
 from tre.errors import Unreadable
 
 BLOCK = 8 * 1024 * 1024
 PARQUET_ROWS = 131_072
 HEADER = 1024 * 1024  # a header is not longer
-
-# First bytes -> what it is, and what to do.
-REFUSED = (
-    (b"PK\x03\x04", "a ZIP or Excel file: save the sheet as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel file: save the sheet as CSV"),
-    (b"\x1f\x8b", "compressed with gzip: unpack it first"),
-    (b"BZh", "compressed with bzip2: unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it first"),
-    (b"\xff\xfe", "UTF-16: save it as UTF-8"),
-    (b"\xfe\xff", "UTF-16: save it as UTF-8"),
-    (b"SQLite format 3", "an SQLite database: export each table as CSV"),
-    (b"##fileformat=VCF", "a VCF: not taken as a table"),
-    (b"HEADER RECORD", "a SAS transport file: save it as CSV"),
-    (b"\x89HDF", "an HDF5 file: export each table as CSV"),
-    (b"%PDF", "a PDF"),
-    (b"{", "JSON: save it as CSV"),
-)
+GZIPPED = 256 * 1024  # bytes that are unpacked at a time
+FREE, RATIO = 64 * 1024 * 1024, 200
+"""What a gzip file may unpack to: so many bytes, and so many times its size."""
+TABLES = frozenset({Kind.CSV, Kind.TSV, Kind.PARQUET})
 
 
 @dataclass(frozen=True)
@@ -58,11 +49,13 @@ class Source:
 class Watched(io.RawIOBase):
     """Passes bytes on, hashes them, and stops at the first that cannot be in a CSV."""
 
-    def __init__(self, path: Path, *, is_text: bool) -> None:
-        """Open the file."""
+    def __init__(self, file: BinaryIO, name: str, *, is_text: bool, gzipped: bool = False) -> None:
+        """Take the file from its first byte on."""
         super().__init__()
-        self._file = path.open("rb", buffering=0)
-        self._what, self._is_text = path.name, is_text
+        file.seek(0)
+        self._file = file
+        self._what, self._is_text = name, is_text
+        self._zipped = Unzipped(file, name) if gzipped else None
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._hash = sha256()
         self._pending = 0  # bytes of a character that the last portion cut
@@ -79,7 +72,7 @@ class Watched(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         """Pass on the next bytes."""
-        data = self._file.read(size) or b""
+        data = (self._zipped or self._file).read(size) or b""
         self._hash.update(data)
         if self._is_text:
             self._look(data)
@@ -91,11 +84,6 @@ class Watched(io.RawIOBase):
         self._file.seek(0)
         self._hash = file_digest(self._file, "sha256")
         self.bytes = self._file.seek(0, io.SEEK_END)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
-        super().close()
 
     def _look(self, data: bytes) -> None:
         if (nul := data.find(b"\0")) >= 0:
@@ -118,30 +106,85 @@ class Watched(io.RawIOBase):
         return Unreadable(f"{self._what}, line {line}, byte {self.bytes + at}: {what}; save the file as UTF-8 text")
 
 
+class Unzipped:
+    """Reads what is in a gzip file, and stops when that is out of all proportion."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        """Take the file from where it stands."""
+        self._file, self._what = file, name
+        self._stream = zlib.decompressobj(wbits=31)
+        self._read = self._given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, at most `BLOCK`; none at the end."""
+        most = BLOCK if size < 0 else min(size, BLOCK)
+        try:
+            found = self._next(most)
+        except zlib.error:
+            raise Unreadable(f"{self._what}: compressed with gzip, and damaged") from None
+        self._given += len(found)
+        if self._given > FREE + RATIO * self._read:
+            raise Unreadable(f"{self._what}: unpacks to more than {RATIO} times its size: made to fill a disk")
+        return found
+
+    def _next(self, most: int) -> bytes:
+        """Return bytes, of this member or of the one behind it; nothing when all is done."""
+        while True:
+            if self._stream.eof:
+                rest = self._stream.unused_data or self._more()
+                if not rest:
+                    return b""
+                self._stream = zlib.decompressobj(wbits=31)
+            else:
+                rest = self._stream.unconsumed_tail
+            found = self._stream.decompress(rest, most)
+            if found or self._stream.eof:
+                if found:
+                    return found
+                continue
+            rest = self._more()
+            if not rest:
+                raise Unreadable(f"{self._what}: compressed with gzip, and cut off")
+            found = self._stream.decompress(rest, most)
+            if found:
+                return found
+
+    def _more(self) -> bytes:
+        data = self._file.read(GZIPPED)
+        self._read += len(data)
+        return data
+
+
 @contextmanager
-def opened(path: Path, missing: tuple[str, ...]) -> Iterator[Source]:
+def opened(source: Path | BinaryIO, missing: tuple[str, ...], *, name: str = "") -> Iterator[Source]:
     """Open a file as what it is, or say why not."""
-    parquet = _sniffed(path) == "parquet"
-    watched = Watched(path, is_text=not parquet)
-    try:
-        with _read(path.name):
-            yield (_parquet if parquet else _csv)(path, watched, missing)
-    finally:
-        watched.close()
+    with ExitStack() as held:
+        file = held.enter_context(_opened(source)) if isinstance(source, Path) else source
+        name = name or (source.name if isinstance(source, Path) else "")
+        found = _sniffed(file, name)
+        with _read(name):
+            if found.kind is Kind.PARQUET:
+                yield _parquet(file, name, missing)
+            else:
+                yield _csv(file, name, missing, found)
 
 
-def _sniffed(path: Path) -> str:
+def _opened(path: Path) -> BinaryIO:
     try:
-        with path.open("rb") as file:
-            head = file.read(4096)
+        return path.open("rb", buffering=0)
     except OSError as error:
         raise Unreadable(f"{path.name}: cannot be read ({error.strerror})") from None
-    if not head.strip():
-        raise Unreadable(f"{path.name}: empty")
-    for magic, what in REFUSED:
-        if head.removeprefix(codecs.BOM_UTF8).startswith(magic):
-            raise Unreadable(f"{path.name}: {what}")
-    return "parquet" if head.startswith(b"PAR1") else "csv"
+
+
+def _sniffed(file: BinaryIO, name: str) -> sniff.Sniffed:
+    file.seek(0)
+    try:
+        found = sniff.sniff(file.read(sniff.HEAD))
+    except Unreadable as error:
+        raise Unreadable(f"{name}: {error}") from None
+    if found.kind not in TABLES:
+        raise Unreadable(f"{name}: a {found.kind} file, not a table")
+    return found
 
 
 @contextmanager
@@ -158,24 +201,25 @@ def _read(name: str) -> Iterator[None]:
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------------
-def _csv(path: Path, watched: Watched, missing: tuple[str, ...]) -> Source:
-    names = _header(path)
-    return Source(path.name, "csv", names, 2, _csv_batches(path.name, watched, names, missing), watched)
+def _csv(file: BinaryIO, name: str, missing: tuple[str, ...], found: sniff.Sniffed) -> Source:
+    names = _header(Watched(file, name, is_text=False, gzipped=found.gzipped), name, found.delimiter)
+    watched = Watched(file, name, is_text=True, gzipped=found.gzipped)
+    batches = _csv_batches(name, watched, names, missing, found.delimiter)
+    return Source(name, str(found.kind), names, 2, batches, watched)
 
 
-def _header(path: Path) -> tuple[str, ...]:
-    """Read the first line: names, each once, separated by commas."""
-    with path.open("rb") as file:
-        head = file.read(HEADER).removeprefix(codecs.BOM_UTF8)
+def _header(watched: Watched, name: str, delimiter: str) -> tuple[str, ...]:
+    """Read the first line: names, each once, separated by commas or tabs."""
+    head = watched.read(HEADER).removeprefix(codecs.BOM_UTF8)
     text = head.decode("utf-8", "replace")
     try:
-        names = tuple(next(csv.reader(io.StringIO(text, newline=""), strict=True)))
+        names = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)))
     except (csv.Error, StopIteration):
-        raise Unreadable(f"{path.name}, line 1: no header of column names") from None
-    for mark, what in (("\t", "tabs"), (";", "semicolons"), ("|", "bars")):
+        raise Unreadable(f"{name}, line 1: no header of column names") from None
+    for mark, what in ((";", "semicolons"), ("|", "bars")):
         if len(names) == 1 and mark in names[0]:
-            raise Unreadable(f"{path.name}, line 1: columns are separated by {what}; save it with commas")
-    return _once(names, f"{path.name}, line 1")
+            raise Unreadable(f"{name}, line 1: columns are separated by {what}; save it with commas")
+    return _once(names, f"{name}, line 1")
 
 
 def _once(names: tuple[str, ...], where: str) -> tuple[str, ...]:
@@ -188,7 +232,7 @@ def _once(names: tuple[str, ...], where: str) -> tuple[str, ...]:
 
 
 def _csv_batches(
-    name: str, watched: Watched, names: tuple[str, ...], missing: tuple[str, ...]
+    name: str, watched: Watched, names: tuple[str, ...], missing: tuple[str, ...], delimiter: str
 ) -> Iterator[pa.RecordBatch]:
     ragged: list[str] = []
 
@@ -198,7 +242,7 @@ def _csv_batches(
         return "error"
 
     try:
-        with _csv_reader(watched, names, missing, note) as reader:
+        with _csv_reader(watched, names, missing, note, delimiter) as reader:
             yield from reader
     except pa.ArrowInvalid:
         if ragged:
@@ -209,12 +253,16 @@ def _csv_batches(
 
 
 def _csv_reader(
-    watched: Watched, names: tuple[str, ...], missing: tuple[str, ...], note: Callable[[pyarrow.csv.InvalidRow], str]
+    watched: Watched,
+    names: tuple[str, ...],
+    missing: tuple[str, ...],
+    note: Callable[[pyarrow.csv.InvalidRow], str],
+    delimiter: str,
 ) -> pyarrow.csv.CSVStreamingReader:
     return pyarrow.csv.open_csv(
         pa.PythonFile(watched, "r"),
         pyarrow.csv.ReadOptions(block_size=BLOCK, use_threads=False),  # threads would lose the rows' numbers
-        pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+        pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note),
         pyarrow.csv.ConvertOptions(
             column_types={column: pa.string() for column in names},
             null_values=list(missing),
@@ -225,15 +273,16 @@ def _csv_reader(
 
 
 # --- Parquet ---------------------------------------------------------------------------------------------------------
-def _parquet(path: Path, watched: Watched, missing: tuple[str, ...]) -> Source:
+def _parquet(source: BinaryIO, name: str, missing: tuple[str, ...]) -> Source:
+    watched = Watched(source, name, is_text=False)
     watched.finish()
-    file = pyarrow.parquet.ParquetFile(path)
-    names = _once(tuple(file.schema_arrow.names), path.name)
+    file = pyarrow.parquet.ParquetFile(pa.PythonFile(source, "r"))
+    names = _once(tuple(file.schema_arrow.names), name)
     for field in file.schema_arrow:
         if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
             file.close()
-            raise Unreadable(f"{path.name}, column {field.name}: {field.type} is not a value of a table")
-    return Source(path.name, "parquet", names, 1, _parquet_batches(file, missing), watched)
+            raise Unreadable(f"{name}, column {field.name}: {field.type} is not a value of a table")
+    return Source(name, "parquet", names, 1, _parquet_batches(file, missing), watched)
 
 
 def _parquet_batches(file: pyarrow.parquet.ParquetFile, missing: tuple[str, ...]) -> Iterator[pa.RecordBatch]:

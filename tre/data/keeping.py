@@ -1,5 +1,6 @@
 """What is written appears whole or not at all: a folder is filled aside, seen onto the disk, then given its name."""
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -48,14 +49,25 @@ def aside(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def disk(folder: Path) -> Iterator[None]:
+def disk(folder: Path, *, goes_on: bool = False) -> Iterator[None]:
     """Say in one line that the disk is full or does not let us."""
+    kept = "nothing is half done, the same command goes on" if goes_on else "nothing was kept"
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise Unavailable(f"no space left in {folder}; nothing was kept, free some and run it again") from error
-        raise Unavailable(f"cannot write in {folder} ({error.strerror}); nothing was kept") from error
+            raise Unavailable(f"no space left in {folder}; {kept}, free some and run it again") from error
+        raise Unavailable(f"cannot write in {folder} ({error.strerror}); {kept}") from error
+
+
+def sync_all(folder: Path) -> None:
+    """Wait until everything on a folder's disk is there: cheaper than file by file when there are many."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(handle):
+            raise OSError(ctypes.get_errno(), "not written")
+    finally:
+        os.close(handle)
 
 
 def settle(made: Path, place: Path) -> None:

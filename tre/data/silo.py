@@ -10,6 +10,7 @@ every version of a dataset and is kept only as sealed by the root key. Reading o
 DuckDB and pyarrow read a stored Parquet file as if it lay there.
 """
 
+import hmac
 import io
 import os
 from hashlib import sha256
@@ -19,6 +20,7 @@ from typing import BinaryIO
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from tre.data import crypt4gh
 from tre.errors import Tampered
 from tre.records.keys import Keys
 from tre.settings import Settings
@@ -29,6 +31,7 @@ HEAD = len(MAGIC) + PREFIX
 CHUNK = 1024 * 1024
 TAG = 16
 PURPOSE = "silo"
+CONTAINERS = "silo/crypt4gh"
 
 
 def new_key(settings: Settings, dataset: str, version: int) -> tuple[bytes, bytes]:
@@ -40,6 +43,22 @@ def new_key(settings: Settings, dataset: str, version: int) -> tuple[bytes, byte
 def open_key(settings: Settings, dataset: str, version: int, sealed: bytes) -> bytes:
     """Open the data key of one version."""
     return Keys.load(settings).unseal(PURPOSE, sealed, bound_to=_version(dataset, version))
+
+
+def file_key(key: bytes, place: bytes) -> bytes:
+    """Derive the key of one file from a version's: millions of files, and no nonce is met twice under one key."""
+    return hmac.digest(key, b"file|" + place, "sha256")
+
+
+def new_private(settings: Settings, dataset: str, version: int) -> tuple[bytes, bytes]:
+    """Make the X25519 key that opens a version's containers; return it for use now, and sealed for the manifest."""
+    private = crypt4gh.new_private()
+    return private, Keys.load(settings).seal(CONTAINERS, private, bound_to=_version(dataset, version))
+
+
+def open_private(settings: Settings, dataset: str, version: int, sealed: bytes) -> bytes:
+    """Open the X25519 key of one version."""
+    return Keys.load(settings).unseal(CONTAINERS, sealed, bound_to=_version(dataset, version))
 
 
 def folder_of(settings: Settings, dataset: str) -> Path:
@@ -95,11 +114,12 @@ class SealedWriter(io.RawIOBase):
             del self._held[:CHUNK]
         return len(data)
 
-    def finish(self) -> None:
-        """Seal what is left as the last chunk, and see it onto the disk."""
+    def finish(self, *, sync: bool = True) -> None:
+        """Seal what is left as the last chunk, and see it onto the disk, unless somebody will for many at once."""
         self._seal(bytes(self._held), last=True)
         self._held.clear()
-        os.fsync(self._file.fileno())
+        if sync:
+            os.fsync(self._file.fileno())
         self._file.close()
 
     def close(self) -> None:

@@ -108,7 +108,7 @@ BAD = [
     (("\ufeff" + PEOPLE).encode("utf-16"), "UTF-16"),
     (b"##fileformat=VCFv4.3\n", "a VCF"),
     (lines(PEOPLE.replace(",", ";"), GOOD), "separated by semicolons"),
-    (lines(PEOPLE.replace(",", "\t"), GOOD), "separated by tabs"),
+    (lines(PEOPLE.replace(",", "\t"), GOOD), "people.csv, row 2: 1 values, not 8"),
     (lines(PEOPLE.replace("note", "name"), GOOD), "line 1: columns 2 and 8 have one name"),
     (lines(PEOPLE.replace("note", ""), GOOD), "line 1: column 8 has no name"),
     (lines(PEOPLE + ",weight", GOOD + ",70"), "column weight is not in the plan for people"),
