@@ -7,7 +7,7 @@ from tre.data.deid.fhir import owner, release, rules, source
 from tre.data.deid.fhir.owner import Patient
 from tre.data.deid.fhir.part import Fhir
 from tre.data.deid.fhir.references import Target
-from tre.data.deid.fhir.walk import HeldBack
+from tre.data.deid.fhir.at import HeldBack
 from tre.data.deid.stored import Look
 from tre.data.deid.who import Id
 from tre.errors import Unreadable
@@ -35,6 +35,7 @@ class _Seen:
         self._left: Counter[str] = Counter()
         self._more: Counter[str] = Counter()
         self._r5 = False
+        self._release = release.Release(self._rules)
         self.ids: dict[Id, None] = {}
         self.held: dict[str, str] = {}
 
@@ -51,9 +52,9 @@ class _Seen:
             self._hold(item.place, reason)
 
     def _of(self, item: source.Item, of: rules.Resource) -> str:
-        if release.is_older(item.resource, self._rules):
+        if self._release.is_older(item.resource):
             return release.OLDER
-        self._r5 = self._r5 or release.is_r5(item.resource, self._rules)
+        self._r5 = self._r5 or self._release.is_r5(item.resource)
         try:
             found = owner.patients(item, of, self._part)
         except HeldBack as reason:

@@ -10,7 +10,7 @@ from tre.data.deid.fhir import check, dates, source
 from tre.data.deid.fhir.part import Fhir
 from tre.data.deid.fhir.record import Made, Taker
 from tre.data.deid.fhir.runs import MOST, Runs, newest
-from tre.data.deid.fhir.walk import HeldBack
+from tre.data.deid.fhir.at import HeldBack
 from tre.data.deid.pseudonyms import Domain
 from tre.data.deid.stored import Stored, Summary
 from tre.data.deid.who import Who
@@ -27,7 +27,7 @@ def make(files: Iterable[Stored], folder: Path, *, part: Fhir, who: Who, tell: C
     runs_at = place / ".runs"
     runs_at.mkdir(parents=True)
     try:
-        made = _Extract(Taker(part, who, summary.counts), runs_at, summary)
+        made = _Extract(Taker(part, who), runs_at, summary)
         for stored in sorted(files, key=lambda one: one.number):
             made.read(stored, tell)
         made.write(place)
@@ -35,6 +35,7 @@ def make(files: Iterable[Stored], folder: Path, *, part: Fhir, who: Who, tell: C
         shutil.rmtree(runs_at)
     if not summary.files:
         place.rmdir()
+    summary.counts.update({what: count for what, count in made.taker.counts.items() if count})
     summary.rules.update(made.taker.rules.hashes)
     return summary
 

@@ -7,7 +7,7 @@ from tre.data.deid.fhir.part import Fhir
 from tre.data.deid.fhir.references import Bundle, Known, Names, Target, logical, target
 from tre.data.deid.fhir.rules import Resource, Rules
 from tre.data.deid.fhir.source import Item, identifiers
-from tre.data.deid.fhir.walk import HeldBack
+from tre.data.deid.fhir.at import HeldBack
 from tre.data.deid.pseudonyms import Person
 from tre.data.deid.who import Absent
 
@@ -52,7 +52,7 @@ def _found(resource: Mapping[str, Any], of: Resource, item: Item, part: Fhir) ->
 
 
 def _through_encounter(resource: Mapping[str, Any], bundle: Bundle, part: Fhir) -> object:
-    """A record without a patient is that of the encounter which came with it."""
+    """Give a record without a patient to that of the encounter which came with it."""
     encounter = resource.get("encounter")
     said = encounter.get("reference") if isinstance(encounter, dict) else None
     to = target(said, part, bundle) if isinstance(said, str) else None

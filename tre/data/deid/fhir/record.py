@@ -1,11 +1,11 @@
 """One record of the source becomes one of the project, or is held back with the reason."""
 
-from collections import Counter
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,15 +15,18 @@ from tre.data.deid.fhir.part import Fhir
 from tre.data.deid.fhir.references import Names
 from tre.data.deid.fhir.rules import Resource, Rules, load
 from tre.data.deid.fhir.source import Item, identifiers
-from tre.data.deid.fhir.walk import At, HeldBack, Walker
+from tre.data.deid.fhir.at import COUNTED, At, HeldBack
+from tre.data.deid.fhir.walk import Walker
 from tre.data.deid.pseudonyms import Person
 from tre.data.deid.who import Who
 
+MOST = 200_000  # references remembered
+_VERSION = re.compile("[0-9]{1,9}")
 PSEUDED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "PSEUDED"}
+_PSEUDED = {"security": [PSEUDED]}
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """One resource as the project may see it."""
 
     type: str
@@ -44,14 +47,17 @@ class Taker:
 
     part: Fhir
     who: Who
-    counts: Counter[str]
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     rules: Rules = field(default_factory=load)
 
     def __post_init__(self) -> None:
         """Turn the tables into functions once."""
         self.names = Names(self.rules, self.part, self.who)
         self.walker = Walker(self.rules, self.part, codes.of(self.rules, self.part.code_systems))
-        self.profiles = _profiles(self.rules)
+        self._profiles = _profiles(self.rules)
+        self._release = release.Release(self.rules)
+        self._known: dict[str, str | None] = {}
+        self._people: dict[str, Person] = {}
 
     def take(self, item: Item) -> Made:
         """Walk one resource."""
@@ -59,11 +65,13 @@ class Taker:
         of = owner.taken(resource, self.rules)
         if of is None:
             raise HeldBack(owner.not_taken(resource, self.rules))
-        if release.is_older(resource, self.rules):
+        if self._release.is_older(resource):
             raise HeldBack(release.OLDER)
-        found = owner.patients(item, of, self.part)
-        person = owner.one(found, self.names, item.bundle) if found else None
-        at = At(self.names, self.counts, person, item.bundle)
+        person = self._person(item, of)
+        known = self._known if item.bundle is None else item.bundle.known
+        if len(known) > MOST:
+            known.clear()
+        at = At(self.names, self.counts, known, person, item.bundle)
         id_ = self._id(item, of, person)
         contained = self._contained(resource, of, id_, at) if "contained" in resource else ()
         made: dict[str, Any] = {"resourceType": of.name, "id": id_, "meta": self._meta(resource)}
@@ -74,24 +82,38 @@ class Taker:
         made |= self.walker.resources[of.name](resource, at)
         return Made(of.name, id_, made, person, self._born(resource, of, at), at.last, _rank(resource))
 
+    def _person(self, item: Item, of: Resource) -> Person | None:
+        """Find whose it is; the same reference in the same file is the same person."""
+        said = _plain(item.resource, of)
+        people = self._people if item.bundle is None else item.bundle.people
+        if said is not None and said in people:
+            return people[said]
+        found = owner.patients(item, of, self.part)
+        person = owner.one(found, self.names, item.bundle) if found else None
+        if said is not None and person is not None:
+            if len(people) > MOST:
+                people.clear()
+            people[said] = person
+        return person
+
     def _id(self, item: Item, of: Resource, person: Person | None) -> str:
         if person is not None and of.belongs == ("self",):
             return person.pseudonym
         value = item.id or "\0" + sha256(orjson.dumps(item.resource, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        return self.names.code(of.name, value) or ""
+        return self.names.fresh(of, value)
 
     def _meta(self, resource: Mapping[str, Any]) -> dict[str, Any]:
         meta = resource.get("meta")
-        said = meta.get("profile") if isinstance(meta, dict) else None
-        profiles = (
-            [one for one in said if isinstance(one, str) and one in self.profiles] if isinstance(said, list) else []
-        )
-        return {"profile": profiles, "security": [PSEUDED]} if profiles else {"security": [PSEUDED]}
+        said = meta.get("profile") if type(meta) is dict else None
+        if type(said) is not list:
+            return _PSEUDED
+        profiles = [one for one in said if type(one) is str and one in self._profiles]
+        return {"profile": profiles, "security": [PSEUDED]} if profiles else _PSEUDED
 
     def _born(self, resource: Mapping[str, Any], of: Resource, at: At) -> str:
         if of.name != "Patient" or "birthDate" not in resource:
             return ""
-        seen = At(at.names, self.counts, at.person)
+        seen = At(at.names, self.counts, at.known, at.person)
         return self.walker.day(resource["birthDate"], seen) or ""
 
     def _contained(self, resource: Mapping[str, Any], of: Resource, id_: str, at: At) -> tuple[dict[str, Any], ...]:
@@ -132,21 +154,31 @@ class Taker:
         return {"resourceType": rule.name, "id": code, **self.walker.resources[rule.name](bare, at)}
 
 
+def _plain(resource: Mapping[str, Any], of: Resource) -> str | None:
+    """Return what a record says of its patient if that is one address and nothing else."""
+    for name in of.belongs:
+        said = resource.get(name)
+        if said is not None:
+            address = said.get("reference") if type(said) is dict and "identifier" not in said else None
+            return address if type(address) is str and address[:1] != "#" else None
+    return None
+
+
 def _profiles(table: Rules) -> frozenset[str]:
     said = table.codes["profiles"]
     return frozenset(base + name for base, names in said.items() for name in str(names).split())
 
 
 def _rank(resource: Mapping[str, Any]) -> tuple[int, int]:
+    """Say when it was last changed, in milliseconds, and its version."""
     meta = resource.get("meta")
-    if not isinstance(meta, dict):
+    if type(meta) is not dict:
         return 0, 0
-    version = meta.get("versionId")
-    number = (
-        int(version) if isinstance(version, str) and version.isascii() and version.isdigit() and len(version) < 9 else 0
-    )
-    try:
-        changed = datetime.fromisoformat(meta["lastUpdated"]).timestamp()
-    except (KeyError, TypeError, ValueError, OverflowError):
+    version, changed = meta.get("versionId"), meta.get("lastUpdated")
+    number = int(version) if type(version) is str and _VERSION.fullmatch(version) else 0
+    if type(changed) is not str:
         return 0, number
-    return max(int(changed * 1000), 0), number
+    try:
+        return max(int(datetime.fromisoformat(changed).timestamp() * 1000), 0), number
+    except (ValueError, OverflowError):
+        return 0, number

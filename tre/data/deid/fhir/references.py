@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from tre.data.deid.fhir.part import Fhir
-from tre.data.deid.fhir.rules import Rules
+from tre.data.deid.fhir.rules import Resource, Rules
 from tre.data.deid.pseudonyms import Domain, Person
 from tre.data.deid.who import Absent, Who
 
@@ -48,6 +48,10 @@ class Bundle:
     """Id of an encounter -> its subject."""
     patients: dict[str, tuple[Known, ...]] = field(default_factory=dict)
     """Made-up id of a Patient that came without one -> its identifiers."""
+    known: dict[str, str | None] = field(default_factory=dict)
+    """References met in it -> what stands for each."""
+    people: dict[str, Person] = field(default_factory=dict)
+    """References to its patients -> who that is."""
 
 
 def target(text: str, part: Fhir, bundle: Bundle | None) -> Target | Known | None:
@@ -113,9 +117,13 @@ class Names:
                 return None
             if len(self._met) >= _MOST:
                 self._met.clear()
-            named = f"{type_}/{value}" if resource.domain is Domain.RECORD else value
-            code = self._met[type_, value] = self.who.naming.code(resource.domain, named, system=self.part.system)
+            code = self._met[type_, value] = self.fresh(resource, value)
             return code
+
+    def fresh(self, resource: Resource, value: str) -> str:
+        """Return the id that stands for one, without remembering it."""
+        named = f"{resource.name}/{value}" if resource.domain is Domain.RECORD else value
+        return self.who.naming.code(resource.domain, named, system=self.part.system)
 
     def reference(self, to: Target | Known, bundle: Bundle | None) -> str | None:
         """Return the reference that stands for one."""

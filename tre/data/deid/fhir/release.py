@@ -17,20 +17,38 @@ SHAPES: dict[str, Callable[[Any], bool]] = {  # JSON of a stranger: each asks wh
 }
 
 
-def is_older(resource: Mapping[str, Any], rules: Rules) -> bool:
-    """Say whether it has elements that STU3 alone has."""
-    return _has(resource, rules.codes["stu3"])
+Marks = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""Type -> element that tells -> shapes in which it does."""
 
 
-def is_r5(resource: Mapping[str, Any], rules: Rules) -> bool:
-    """Say whether it has elements that release 5 brought."""
-    return _has(resource, rules.codes["r5"])
+class Release:
+    """The marks of the tables."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Take those of STU3 and of release 5."""
+        self._older, self._r5 = _marks(rules.codes["stu3"]), _marks(rules.codes["r5"])
+
+    def is_older(self, resource: Mapping[str, Any]) -> bool:
+        """Say whether it has elements that STU3 alone has."""
+        return _has(resource, self._older)
+
+    def is_r5(self, resource: Mapping[str, Any]) -> bool:
+        """Say whether it has elements that release 5 brought."""
+        return _has(resource, self._r5)
 
 
-def _has(resource: Mapping[str, Any], table: Mapping[str, object]) -> bool:
-    marks = table.get(resource["resourceType"], ())
-    for mark in marks if isinstance(marks, list) else ():
-        name, _, shape = mark.partition(":")
-        if name in resource and SHAPES[shape](resource[name]):
-            return True
-    return False
+def _marks(table: Mapping[str, Any]) -> Marks:  # our own table
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for kind, marks in table.items():
+        for mark in marks:
+            name, _, shape = mark.partition(":")
+            one = found.setdefault(kind, {})
+            one[name] = (*one.get(name, ()), shape)
+    return found
+
+
+def _has(resource: Mapping[str, Any], marks: Marks) -> bool:
+    of_type = marks.get(resource["resourceType"])
+    if of_type is None or of_type.keys().isdisjoint(resource):
+        return False
+    return any(SHAPES[shape](resource[name]) for name in of_type if name in resource for shape in of_type[name])

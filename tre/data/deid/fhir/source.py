@@ -31,7 +31,7 @@ class Broken(Exception):  # noqa: N818 -- a word
     """What stands here is no JSON object that can be read; the reason, without any of it."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Item:
     """One resource where it stood, or why there is none."""
 
