@@ -47,7 +47,11 @@ def _patients(one: Somebody, file: str, key: Key) -> Iterator[dict]:
         return
     page("id", one.fhir, Answer.PSEUDONYM)
     page("gender", _gender(one), Answer.KEPT)
-    page("birthDate", one.born, Answer.YEAR, trap="partial date" if one.number == people.PARTIAL else "")
+    if one.age < 90:
+        page("birthDate", one.born, Answer.YEAR, trap="partial date" if one.number == people.PARTIAL else "")
+    else:
+        page("birthDate", "1932", Answer.REMOVED, trap="age 93" if one.age == 93 else "90 and over")
+    _say_omop(key, one)
     page("extension.*.valueCode", one.sex, Answer.KEPT, trap="an extension that may stay")
     page("address.*.state", one.state, Answer.KEPT)
     page("address.*.postalCode", one.zip, Answer.GENERALISED, one.zip[:3])
@@ -59,6 +63,31 @@ def _patients(one: Somebody, file: str, key: Key) -> Iterator[dict]:
     page("address.*.city", "Elsewhere", Answer.REMOVED)
     if one.died:
         page("deceasedDateTime", f"{one.died}T04:05:00+01:00", Answer.SHIFTED)
+
+
+def _say_omop(key: Key, one: Somebody) -> None:
+    """Say what the OMOP tables should hold of a person."""
+    page = key.say("omop", "fhir", "person|", one.subject)
+    page("person_id", one.fhir, Answer.PSEUDONYM)
+    page("person_source_value", one.fhir, Answer.PSEUDONYM)
+    page("gender_concept_id", {"F": 8532, "M": 8507}[one.sex], Answer.KEPT)
+    if one.age < 90:
+        page("year_of_birth", one.born, Answer.YEAR)
+    else:
+        page("year_of_birth", "1932", Answer.REMOVED, trap="90 and over")
+    facts = {"condition_occurrence": "condition_start_date", "drug_exposure": "drug_exposure_start_date"}
+    facts |= {"procedure_occurrence": "procedure_date", "visit_occurrence": "visit_start_date"}
+    for table, day in facts.items():
+        page = key.say("omop", "fhir", f"{table}|", one.subject)
+        if not (one.number == people.PARTIAL and table == "condition_occurrence"):
+            page("person_id", one.fhir, Answer.PSEUDONYM)
+            page(day, one.stay.start, Answer.SHIFTED)
+    page = key.say("omop", "fhir", "visit_occurrence|", one.subject)
+    page("visit_end_date", one.stay.end, Answer.SHIFTED)
+    for at, value in enumerate(one.stay.values):
+        page = key.say("omop", "fhir", f"measurement|{value}", one.subject)
+        page("person_id", one.fhir, Answer.PSEUDONYM)
+        page("measurement_date", tables.taken(one, at).date(), Answer.SHIFTED)
 
 
 def _patient(one: Somebody, record: Somebody | Old) -> dict:

@@ -119,9 +119,12 @@ def _say_sample(path: Path, name: str, one: Somebody, calls: list[str], key: Key
 def _say_header(path: Path, samples: list[tuple[str, Somebody]], sites: list, key: Key) -> None:
     one, file = samples[0][1], f"variants/{path.name}"
     page = key.say("variants", file, "", "")
-    for line in ("fileDate", "source", "reference", "SAMPLE", "PEDIGREE", "bcftools_viewCommand"):
-        trap = "NHS number in a ## line" if "Command" in line else ""
-        page(f"##{line}", one.nhs if trap else one.family, Answer.REMOVED, trap=trap)
+    page("##fileDate", "20240312", Answer.REMOVED)
+    page("##source", one.nhs, Answer.REMOVED)
+    page("##reference", one.family, Answer.REMOVED)
+    page("##SAMPLE", one.family, Answer.REMOVED)
+    page("##PEDIGREE", one.mrn, Answer.REMOVED)
+    page("##bcftools_viewCommand", one.nhs, Answer.REMOVED, trap="NHS number in a ## line")
     page("INFO WHOSE", one.family, Answer.REMOVED)
     for contig, length in CONTIGS:
         page(f"contig {contig}", length, Answer.KEPT)
