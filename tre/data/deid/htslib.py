@@ -7,8 +7,10 @@ fork, for a confined process may start no program; nothing is fetched: no refere
 import os
 import signal
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from threading import Thread
 from typing import IO
 
@@ -24,13 +26,19 @@ FAILED = "its records do not fit its header"
 _TOOLS = {"bcftools": pysam.bcftools, "samtools": pysam.samtools}
 _NOWHERE = {"REF_PATH": "/nonexistent", "REF_CACHE": "/nonexistent", "HTS_PATH": "/nonexistent"}
 _MOST_FILES = 4096
+Work = Callable[[], object]
 
 
-def run(tool: str, *words: str, feed: Iterable[bytes], listed: bytes = b"") -> None:
+def run(tool: str, *words: str, feed: Iterable[bytes] = (), listed: bytes = b"") -> None:
     """Run a tool on a stream; it writes where its words say."""
-    with _started(tool, words, listed, tells=False) as (pid, into, _):
+    work(partial(_use, tool, *words), feed=feed, listed=listed)
+
+
+def work(what: Work, *, feed: Iterable[bytes], listed: bytes = b"") -> None:
+    """Do some work of ours that reads a stream as its standard input."""
+    with _started(what, listed, tells=False) as (process, into, _):
         _pour(feed, into)
-        done = _ended(pid)
+        done = process.ended()
     if not done:
         raise Unreadable(FAILED)
 
@@ -39,7 +47,7 @@ def run(tool: str, *words: str, feed: Iterable[bytes], listed: bytes = b"") -> N
 def output(tool: str, *words: str, feed: Iterable[bytes]) -> Iterator[IO[bytes]]:
     """Run a tool on a stream and read what it writes; a fault in either is told when the reading is done."""
     faults: list[Unreadable] = []
-    with _started(tool, words, b"", tells=True) as (pid, into, out):
+    with _started(partial(_use, tool, *words), b"", tells=True) as (process, into, out):
         feeder = Thread(target=_pour_apart, args=(feed, into, faults), daemon=True)
         feeder.start()
         try:
@@ -47,32 +55,49 @@ def output(tool: str, *words: str, feed: Iterable[bytes]) -> Iterator[IO[bytes]]
         finally:
             out.close()
             feeder.join()
-        done = _ended(pid)
+        done = process.ended()
     if faults or not done:
         raise faults[0] if faults else Unreadable(FAILED)
 
 
+@dataclass
+class _Process:
+    """A process of ours until it has ended."""
+
+    pid: int
+    status: int | None = None
+
+    def ended(self) -> bool:
+        """Wait for the process; say whether it did what it was to do."""
+        if self.status is None:
+            self.status = os.waitpid(self.pid, 0)[1]
+        return self.status == 0
+
+    def end(self) -> None:
+        """Stop it if it still runs."""
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.ended()
+
+
 @contextmanager
-def _started(
-    tool: str, words: tuple[str, ...], listed: bytes, *, tells: bool
-) -> Iterator[tuple[int, IO[bytes], IO[bytes]]]:
+def _started(what: Work, listed: bytes, *, tells: bool) -> Iterator[tuple[_Process, IO[bytes], IO[bytes]]]:
     (theirs_in, into), (out, theirs_out), notes = os.pipe(), os.pipe(), _notes(listed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads: the child calls C alone
+        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads: the child takes none of their locks
         pid = os.fork()
     if not pid:
-        _become(tool, words, theirs_in, theirs_out if tells else notes, notes)
+        _become(what, theirs_in, theirs_out if tells else notes, notes)
     for handle in (theirs_in, theirs_out, notes):
         os.close(handle)
-    with os.fdopen(into, "wb") as writer, os.fdopen(out, "rb") as reader:
-        try:
-            yield pid, writer, reader
-        finally:
-            with suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-            _ended(pid)
-            with suppress(BrokenPipeError):
-                writer.close()
+    process, writer, reader = _Process(pid), os.fdopen(into, "wb"), os.fdopen(out, "rb")
+    try:
+        yield process, writer, reader
+    finally:
+        process.end()
+        reader.close()
+        with suppress(BrokenPipeError):
+            writer.close()
 
 
 def _notes(listed: bytes) -> int:
@@ -84,39 +109,34 @@ def _notes(listed: bytes) -> int:
     return notes
 
 
-def _become(tool: str, words: tuple[str, ...], source: int, target: int, notes: int) -> None:
-    """Be the tool, and end."""
+def _become(what: Work, source: int, target: int, notes: int) -> None:
+    """Be the one who works, and end."""
     status = 1
     try:
-        kept = [os.dup(handle) for handle in (source, target, os.open(os.devnull, os.O_RDONLY), notes)]
-        high = max(*kept, 3) + 1
-        kept = [os.dup2(handle, high + place) for place, handle in enumerate(kept)]
-        for place, handle in enumerate(kept):
-            os.dup2(handle, place)
-        os.closerange(4, _MOST_FILES)
+        wanted = (source, target, os.open(os.devnull, os.O_RDONLY), notes)
+        high = max(*wanted, 3) + 1
+        for place, handle in enumerate(wanted):
+            os.dup2(handle, high + place)
+        for place in range(len(wanted)):
+            os.dup2(high + place, place)
+        os.closerange(len(wanted), _MOST_FILES)
         os.environ.update(_NOWHERE)
         pysam.set_verbosity(0)
-        getattr(_TOOLS[tool], words[0])(*words[1:], catch_stdout=False)
+        what()
         status = 0
     finally:
         os._exit(status)
 
 
-def _ended(pid: int) -> bool:
-    """Wait for the process; say whether it did what it was to do."""
-    try:
-        return os.waitpid(pid, 0)[1] == 0
-    except ChildProcessError:
-        return False
+def _use(tool: str, command: str, *words: str) -> None:
+    getattr(_TOOLS[tool], command)(*words, catch_stdout=False)
 
 
 def _pour(feed: Iterable[bytes], pipe: IO[bytes]) -> None:
     """Feed a process; one that went away has a reason of its own, which its end tells."""
-    for piece in feed:
-        try:
+    with suppress(BrokenPipeError):
+        for piece in feed:
             pipe.write(piece)
-        except BrokenPipeError:
-            break
     with suppress(BrokenPipeError):
         pipe.close()
 

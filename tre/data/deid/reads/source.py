@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tre.data.deid import bgzf
-from tre.data.deid.reads import cram
+from tre.data.deid.reads import cram as crams
 from tre.data.deid.reads import header as headers
 from tre.data.deid.reads.header import Header
 from tre.errors import Unreadable
@@ -35,13 +35,13 @@ class Source:
     file: BinaryIO
     header: Header
     bam: Bam | None = None
-    cram: cram.Start | None = None
+    cram: crams.Start | None = None
 
     def swapped(self, text: bytes) -> Iterator[bytes]:
         """Yield the file with another header; what is behind it is copied as it is."""
         self.file.seek(0)
         if self.cram is not None:
-            return cram.swapped(self.file, self.cram, text)
+            return crams.swapped(self.file, self.cram, text)
         if self.bam is None:
             raise Unreadable("neither BAM nor CRAM")
         return bgzf.swapped(self.file, MAGIC + len(text).to_bytes(4, "little") + text + self.bam.names, skip=self.bam.skip)
@@ -56,8 +56,8 @@ def opened(file: BinaryIO) -> Source:
     """Read a file's header."""
     file.seek(0)
     start = file.read(4)
-    if start == cram.MAGIC:
-        container = cram.read(file)
+    if start == crams.MAGIC:
+        container = crams.read(file)
         return Source(file, headers.parse(container.text), cram=container)
     file.seek(0)
     bam = read(bgzf.inflate(file))

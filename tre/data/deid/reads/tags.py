@@ -1,0 +1,129 @@
+"""Reads carry tags; those that are known stay where their values are what they should be, all others go.
+
+That a whole file needs no change is proved by samtools: what it writes when it keeps only the known tags, and only the
+reads whose values fit, is as long as what it writes when it keeps everything.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+
+import pysam
+
+from tre.data.deid import bgzf, htslib
+from tre.data.deid.reads import header as headers
+from tre.data.deid.reads import source
+from tre.data.deid.reads.rules import Rules
+from tre.data.deid.reads.source import Source
+from tre.errors import Unreadable
+
+WITHOUT_BASES = ["--input-fmt-option", "required_fields=0xc03", "--input-fmt-option", "decode_md=0"]
+"""Name, flag and tags of a CRAM can be read without its reference."""
+_ASKABLE = re.compile(r"[A-Za-z0-9_ .:-]+")
+_UNREADABLE = "its reads cannot be read"
+_WHOLE, _FRACTION = "cCsSiI", "fd"
+
+
+def clean(found: Source, rules: Rules) -> bool:
+    """Say whether every tag of every read may stay as it is; refuse what holds no reads."""
+    whole = _length(found, [])
+    groups = [line.said["ID"] for line in found.header.groups]
+    if not all(_ASKABLE.fullmatch(one) for one in groups):
+        return False
+    listed = [*rules.numbers, *rules.texts, "RG", "PG"]
+    try:
+        kept = _length(found, ["--keep-tag", ",".join(listed), "-e", _question(found, rules, groups)])
+    except Unreadable:
+        return False
+    return kept == whole
+
+
+def _length(found: Source, words: list[str]) -> int:
+    """Count the bytes of the reads as samtools writes them."""
+    fast = WITHOUT_BASES if found.cram else []
+    feed = _proved(found)
+    try:
+        with htslib.output("samtools", "view", "-u", "--no-PG", *words, *fast, "-", feed=feed) as out:
+            pieces = bgzf.inflate(out)  # type: ignore[arg-type]  # a pipe is read from its start to its end
+            seen: list[int] = []
+            counted = _counted(pieces, seen)
+            skip = source.read(counted).skip
+            for _ in counted:
+                pass
+    except Unreadable as fault:
+        raise Unreadable(_UNREADABLE if str(fault) in {htslib.FAILED, bgzf.NO_MARKER} else str(fault)) from None
+    return sum(seen) - skip
+
+
+def _counted(pieces: Iterator[bytes], seen: list[int]) -> Iterator[bytes]:
+    for piece in pieces:
+        seen.append(len(piece))
+        if len(seen) > 1000:
+            seen[:] = [sum(seen)]
+        yield piece
+
+
+def _proved(found: Source) -> Iterator[bytes]:
+    """Yield the file, each block proved on its way."""
+    if found.cram:
+        yield from found.raw()
+        return
+    found.file.seek(0)
+    for block in bgzf.blocks(found.file):
+        bgzf.opened(block)
+        yield block
+
+
+def _question(found: Source, rules: Rules, groups: list[str]) -> str:
+    """Write what is asked of each read, in samtools' language."""
+    asked = [f"(!exists([{tag}])||[{tag}]*0==0)" for tag in rules.numbers]
+    shapes = {tag: shape.pattern for tag, shape in rules.texts.items()}
+    shapes["RG"] = _one_of(groups)
+    shapes["PG"] = _one_of(headers.programs(found.header, rules))
+    asked += [f'(!exists([{tag}])||[{tag}]=~"^({shape})$")' for tag, shape in shapes.items()]
+    return "&&".join(asked)
+
+
+def _one_of(names: list[str] | tuple[str, ...]) -> str:
+    return "|".join(name.replace(".", "[.]") for name in names) or "[.][.]"
+
+
+def rewrite(
+    found: Source, rules: Rules, text: bytes, path: str, *, groups: Mapping[str, str], rename: Callable[[str], str] | None
+) -> None:
+    """Write each read anew: known tags alone, its group's new id, its new name."""
+    programs = frozenset(headers.programs(found.header, rules))
+
+    def reads() -> None:
+        with (
+            pysam.AlignmentFile("-", "rb", check_sq=False) as old,
+            pysam.AlignmentFile(path, "wb", template=old, threads=2) as new,
+        ):
+            for read in old.fetch(until_eof=True):
+                if rename is not None and read.query_name:
+                    read.query_name = rename(read.query_name)
+                tags = read.get_tags(with_value_type=True)
+                kept = [one for one in (_kept(tag, rules, groups, programs) for tag in tags) if one is not None]
+                if kept != tags:
+                    read.set_tags(kept)
+                new.write(read)
+
+    htslib.work(reads, feed=chain(found.swapped(text)))
+
+
+Tag = tuple[str, object, str]
+
+
+def _kept(tag: Tag, rules: Rules, groups: Mapping[str, str], programs: frozenset[str]) -> Tag | None:
+    name, value, kind = tag
+    if kind in {"Z", "A"}:
+        text = str(value)
+        if name == "RG":
+            return (name, groups[text], kind) if text in groups else None
+        if name == "PG":
+            return tag if text in programs else None
+        shape = rules.texts.get(name)
+        return tag if shape is not None and shape.fullmatch(text) else None
+    if kind == "B":
+        return tag if name in rules.arrays else None
+    return tag if name in rules.numbers else None
