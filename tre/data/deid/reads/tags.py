@@ -6,7 +6,9 @@ reads whose values fit, is as long as what it writes when it keeps everything.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from itertools import islice
 
 import pysam
 
@@ -21,7 +23,8 @@ WITHOUT_BASES = ["--input-fmt-option", "required_fields=0xc03", "--input-fmt-opt
 """Name, flag and tags of a CRAM can be read without its reference."""
 _ASKABLE = re.compile(r"[A-Za-z0-9_ .:-]+")
 _UNREADABLE = "its reads cannot be read"
-_WHOLE, _FRACTION = "cCsSiI", "fd"
+FIRST = 2000
+"""Reads whose tags are taken for those of all, until proved."""
 
 
 def clean(found: Source, rules: Rules) -> bool:
@@ -30,12 +33,29 @@ def clean(found: Source, rules: Rules) -> bool:
     groups = [line.said["ID"] for line in found.header.groups]
     if not all(_ASKABLE.fullmatch(one) for one in groups):
         return False
-    listed = [*rules.numbers, *rules.texts, "RG", "PG"]
+    known = frozenset([*rules.numbers, *rules.texts, "RG", "PG"])
+    first = _first_tags(found)
+    # to ask of few tags is fast, and if there are others after all, all are asked
+    return first <= known and any(_kept_length(found, rules, groups, asked) == whole for asked in (first, known))
+
+
+def _first_tags(found: Source) -> frozenset[str]:
+    """Return the tags of the first reads."""
+    names: set[bytes] = set()
+    fast = WITHOUT_BASES if found.cram else []
+    with suppress(Unreadable), htslib.output("samtools", "view", "--no-PG", *fast, "-", feed=found.raw()) as out:
+        for line in islice(out, FIRST):
+            names.update(word[:2] for word in line.split(b"\t")[11:])
+    return frozenset(name.decode("ascii", "replace") for name in names)
+
+
+def _kept_length(found: Source, rules: Rules, groups: list[str], asked: AbstractSet[str]) -> int | None:
+    """Count the bytes of the reads with these tags alone; None if one holds what samtools cannot judge."""
+    question = _question(found, rules, groups, asked)
     try:
-        kept = _length(found, ["--keep-tag", ",".join(listed), "-e", _question(found, rules, groups)])
+        return _length(found, ["--keep-tag", ",".join(sorted(asked)) or "zz", *(["-e", question] if question else [])])
     except Unreadable:
-        return False
-    return kept == whole
+        return None
 
 
 def _length(found: Source, words: list[str]) -> int:
@@ -74,14 +94,14 @@ def _proved(found: Source) -> Iterator[bytes]:
         yield block
 
 
-def _question(found: Source, rules: Rules, groups: list[str]) -> str:
+def _question(found: Source, rules: Rules, groups: list[str], asked: AbstractSet[str]) -> str:
     """Write what is asked of each read, in samtools' language."""
-    asked = [f"(!exists([{tag}])||[{tag}]*0==0)" for tag in rules.numbers]
     shapes = {tag: shape.pattern for tag, shape in rules.texts.items()}
     shapes["RG"] = _one_of(groups)
     shapes["PG"] = _one_of(headers.programs(found.header, rules))
-    asked += [f'(!exists([{tag}])||[{tag}]=~"^({shape})$")' for tag, shape in shapes.items()]
-    return "&&".join(asked)
+    fits = [f"(!exists([{tag}])||[{tag}]*0==0)" for tag in rules.numbers if tag in asked]
+    fits += [f'(!exists([{tag}])||[{tag}]=~"^({shape})$")' for tag, shape in shapes.items() if tag in asked]
+    return "&&".join(fits)
 
 
 def _one_of(names: list[str] | tuple[str, ...]) -> str:
@@ -108,7 +128,7 @@ def rewrite(
                     read.set_tags(kept)
                 new.write(read)
 
-    htslib.work(reads, feed=chain(found.swapped(text)))
+    htslib.work(reads, feed=found.swapped(text))
 
 
 Tag = tuple[str, object, str]
