@@ -89,10 +89,12 @@ def reference(types: frozenset[str], part: Fhir) -> Action:
     def act(value: Json, at: At) -> Json:
         if type(value) is dict:
             said = value.get("reference")
-            name = _named(said, at, part) if type(said) is str else None
+            name = None
+            if type(said) is str:
+                name = at.known[said] if said in at.known else _named(said, at, part)
             if name is None and "identifier" in value and (by := logical(value, part)) is not None:
                 name = at.names.reference(by, at.bundle)
-            if name is not None and (not types or name[0] == "#" or name.partition("/")[0] in types):
+            if name is not None and (not types or name[0] == "#" or name[: name.find("/")] in types):
                 at.counts["reference"] += 1
                 return {"reference": name}
         return dropped(at)
@@ -101,10 +103,8 @@ def reference(types: frozenset[str], part: Fhir) -> Action:
 
 
 def _named(said: str, at: At, part: Fhir) -> str | None:
-    if said in at.known:
-        return at.known[said]
     if said[:1] == "#":
-        return at.inside.get(said[1:])
+        return at.inside.get(said[1:]) if at.inside else None
     to = target(said, part, at.bundle)
     name = at.known[said] = None if to is None else at.names.reference(to, at.bundle)
     return name

@@ -1,7 +1,7 @@
 """Where a walk through one resource is: whose record it is, what came with it, and what was done so far."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tre.data.deid.fhir.references import Bundle, Names
@@ -13,7 +13,7 @@ COUNTED = ("keep", "code", "reference", "shift", "year", "uid", "zip3", "text", 
 """What may be done to a value, as the extract's manifest counts it."""
 
 
-class HeldBack(Exception):  # noqa: N818 -- a word
+class HeldBack(Exception):
     """The whole record stays out; the reason, without any of it."""
 
 
@@ -27,7 +27,7 @@ class At:
     """References that were met in this file or Bundle -> what stands for each."""
     person: Person | None = None
     bundle: Bundle | None = None
-    inside: Mapping[str, str] = field(default_factory=dict)
+    inside: Mapping[str, str] | None = None
     """Name of a contained resource there -> the reference that stands for it."""
     last: str = ""
     """The last day that was met, moved as all days are."""
@@ -38,6 +38,7 @@ class At:
 Action = Callable[[Json, At], Json]
 
 
-def dropped(at: At) -> None:
+def dropped(at: At) -> Json:
     """Count what is left out."""
     at.counts["drop"] += 1
+    return None

@@ -1,7 +1,7 @@
 """Concepts and quantities: their codes stay, their words do not."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tre.data.deid.fhir import dates
@@ -10,6 +10,7 @@ from tre.data.deid.fhir.codes import Codes
 
 OLD = dates.OLDEST + 1
 COMPARATORS = frozenset({"<", "<=", ">=", ">", "ad"})
+_MOST = 100_000  # concepts, units remembered
 YEARS_IN = {"a": 1, "mo": 12, "wk": 52.18, "d": 365.25, "h": 8766, "min": 525960}
 
 
@@ -19,6 +20,10 @@ class Coded:
 
     codes: Codes
     extensions: Callable[[Json, At], Json]
+    _single: dict[tuple[Json, Json], Json] = field(default_factory=dict, repr=False)
+    """(system, code) -> the concept of this one coding: most concepts are met again and again."""
+    _units: dict[tuple[Json, Json, Json], dict[str, Json]] = field(default_factory=dict, repr=False)
+    """(unit, system, code) -> what of them stays."""
 
     def coding(self, value: Json, at: At) -> Json:
         """Keep system and code of a system that is known."""
@@ -33,39 +38,60 @@ class Coded:
 
     def concept(self, value: Json, at: At) -> Json:
         """Keep the codings; a concept of words alone is gone."""
-        if type(value) is dict:
-            codings = value.get("coding")
-            if type(codings) is list:
-                kept = [one for coding in codings if (one := self.coding(coding, at)) is not None]
-                if kept:
-                    return {"coding": kept}
-            if "extension" in value and (absent := self.extensions(value["extension"], at)):
-                return {"extension": absent}
+        codings = value.get("coding") if type(value) is dict else None
+        if type(codings) is list:
+            if len(codings) == 1 and (met := self._met(codings[0])) is not None:
+                at.counts["code"] += 1
+                return met
+            kept = [one for coding in codings if (one := self.coding(coding, at)) is not None]
+            if kept:
+                return self._remember(kept) if len(codings) == 1 else {"coding": kept}
+        if type(value) is dict and "extension" in value and (absent := self.extensions(value["extension"], at)):
+            return {"extension": absent}
         return dropped(at)
+
+    def _met(self, coding: Json) -> Json:
+        try:
+            return self._single[coding["system"], coding["code"]]
+        except (KeyError, TypeError):
+            return None
+
+    def _remember(self, kept: list[Json]) -> Json:
+        if len(self._single) > _MOST:
+            self._single.clear()
+        concept = self._single[kept[0]["system"], kept[0]["code"]] = {"coding": kept}
+        return concept
 
     def quantity(self, value: Json, at: At) -> Json:
         """Keep the number, how it compares, and its unit."""
         if type(value) is not dict:
             return dropped(at)
-        made: dict[str, Json] = {}
         number = value.get("value")
-        if type(number) is float or type(number) is int:
-            made["value"] = number
+        made: dict[str, Json] = {"value": number} if type(number) is float or type(number) is int else {}
         if "comparator" in value and type(value["comparator"]) is str and value["comparator"] in COMPARATORS:
             made["comparator"] = value["comparator"]
-        self._unit(value, made)
+        said = value.get("unit"), value.get("system"), value.get("code")
+        try:
+            made.update(self._units[said])
+        except (KeyError, TypeError):
+            made.update(self._unit(*said))
         if not made:
             return dropped(at)
         at.counts["keep"] += 1
         return made
 
-    def _unit(self, value: Json, made: dict[str, Json]) -> None:
-        unit, system, code = value.get("unit"), value.get("system"), value.get("code")
+    def _unit(self, unit: Json, system: Json, code: Json) -> dict[str, Json]:
+        made: dict[str, Json] = {}
         kept = self.codes.coding(system, code) if type(system) is str and type(code) is str else None
         if type(unit) is str and ((kept is not None and unit == code) or unit in self.codes.units.written):
             made["unit"] = unit
         if kept is not None:
             made["system"], made["code"] = system, code
+        if all(type(one) is str or one is None for one in (unit, system, code)):
+            if len(self._units) > _MOST:
+                self._units.clear()
+            self._units[unit, system, code] = made
+        return made
 
     def age(self, value: Json, at: At) -> Json:
         """Keep an age; from 90 on all are 90. One in no known unit may be any age."""

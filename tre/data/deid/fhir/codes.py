@@ -15,6 +15,8 @@ _MOST = 100_000  # pairs remembered
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _PARTS = re.compile(r"\[[^\]]*\]|%|[A-Za-z_]+|[0-9.*^+/()-]|('{1,2})")
 
+LONGEST = 64
+
 Coding = dict[str, str]
 
 
@@ -28,7 +30,7 @@ class Units:
 
     def is_ucum(self, code: str) -> bool:
         """Say whether each part of the code is one of UCUM's."""
-        if len(code) > 64 or not all(word in self.braces for word in _BRACES.findall(code)):
+        if len(code) > LONGEST or not all(word in self.braces for word in _BRACES.findall(code)):
             return False
         at, bare = 0, _BRACES.sub("", code)
         while at < len(bare):

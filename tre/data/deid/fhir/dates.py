@@ -17,7 +17,6 @@ OLDEST = 89
 _DAY = 10  # characters of 2024-02-29
 
 
-@lru_cache(maxsize=65536)
 def moved(day: str, days: int) -> str | None:
     """Move a whole day, leap days included."""
     if not FIRST <= day <= LAST:
@@ -28,6 +27,7 @@ def moved(day: str, days: int) -> str | None:
         return None
 
 
+@lru_cache(maxsize=65536)
 def shifted(text: str, days: int) -> str | None:
     """Move a date or a dateTime; the time of day and the zone stay. None if it is partial or no date."""
     if len(text) == _DAY:

@@ -4,10 +4,10 @@ from collections import Counter
 from typing import BinaryIO
 
 from tre.data.deid.fhir import owner, release, rules, source
+from tre.data.deid.fhir.at import HeldBack
 from tre.data.deid.fhir.owner import Patient
 from tre.data.deid.fhir.part import Fhir
 from tre.data.deid.fhir.references import Target
-from tre.data.deid.fhir.at import HeldBack
 from tre.data.deid.stored import Look
 from tre.data.deid.who import Id
 from tre.errors import Unreadable

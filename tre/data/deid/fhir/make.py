@@ -7,10 +7,10 @@ from pathlib import Path
 import orjson
 
 from tre.data.deid.fhir import check, dates, source
+from tre.data.deid.fhir.at import HeldBack
 from tre.data.deid.fhir.part import Fhir
 from tre.data.deid.fhir.record import Made, Taker
 from tre.data.deid.fhir.runs import MOST, Runs, newest
-from tre.data.deid.fhir.at import HeldBack
 from tre.data.deid.pseudonyms import Domain
 from tre.data.deid.stored import Stored, Summary
 from tre.data.deid.who import Who
@@ -72,6 +72,7 @@ class _Extract:
             name = made.person.pseudonym
             if made.last > self._last.get(name, ""):
                 self._last[name] = made.last
+            self._summary.identifiers.update((name, one) for one in made.names)
             if made.born:
                 rank = (*made.rank, self._count)
                 self._born[name] = max(self._born.get(name, (rank, made.born)), (rank, made.born))

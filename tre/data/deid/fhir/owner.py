@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tre.data.deid.fhir.at import HeldBack
 from tre.data.deid.fhir.part import Fhir
 from tre.data.deid.fhir.references import Bundle, Known, Names, Target, logical, target
 from tre.data.deid.fhir.rules import Resource, Rules
 from tre.data.deid.fhir.source import Item, identifiers
-from tre.data.deid.fhir.at import HeldBack
 from tre.data.deid.pseudonyms import Person
 from tre.data.deid.who import Absent
 

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from tre.data.deid.fhir import codes, owner, release
+from tre.data.deid.fhir.at import COUNTED, At, HeldBack
 from tre.data.deid.fhir.codes import LANGUAGE
 from tre.data.deid.fhir.part import Fhir
 from tre.data.deid.fhir.references import Names
 from tre.data.deid.fhir.rules import Resource, Rules, load
 from tre.data.deid.fhir.source import Item, identifiers
-from tre.data.deid.fhir.at import COUNTED, At, HeldBack
 from tre.data.deid.fhir.walk import Walker
 from tre.data.deid.pseudonyms import Person
 from tre.data.deid.who import Who
@@ -39,6 +39,8 @@ class Made(NamedTuple):
     """The last day in it."""
     rank: tuple[int, int]
     """When it was last changed, and its version: of two with one id the newer stays."""
+    names: tuple[str, ...]
+    """What names the person in the source, if this is a Patient: to be looked for, never to be written."""
 
 
 @dataclass
@@ -80,7 +82,16 @@ class Taker:
         if contained:
             made["contained"] = list(contained)
         made |= self.walker.resources[of.name](resource, at)
-        return Made(of.name, id_, made, person, self._born(resource, of, at), at.last, _rank(resource))
+        return Made(
+            of.name,
+            id_,
+            made,
+            person,
+            self._born(resource, of, at),
+            at.last,
+            _rank(resource),
+            _names(resource) if of.name == "Patient" else (),
+        )
 
     def _person(self, item: Item, of: Resource) -> Person | None:
         """Find whose it is; the same reference in the same file is the same person."""
@@ -182,3 +193,23 @@ def _rank(resource: Mapping[str, Any]) -> tuple[int, int]:
         return max(int(datetime.fromisoformat(changed).timestamp() * 1000), 0), number
     except (ValueError, OverflowError):
         return 0, number
+
+
+def _names(patient: Mapping[str, Any]) -> tuple[str, ...]:
+    """Gather what names a person: id, identifiers, names, addresses, numbers."""
+    found = [patient.get("id")]
+    found += [one.get("value") for list_ in ("identifier", "telecom") for one in _dicts(patient.get(list_))]
+    for name in _dicts(patient.get("name")):
+        given = [one for one in _list(name.get("given")) if type(one) is str]
+        found += [" ".join([*given, str(name.get("family", ""))]), name.get("family"), name.get("text")]
+    for address in _dicts(patient.get("address")):
+        found += [*_list(address.get("line")), address.get("text")]
+    return tuple(one for one in found if type(one) is str and one)
+
+
+def _list(value: object) -> list[Any]:
+    return value if type(value) is list else []
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [one for one in _list(value) if type(one) is dict]

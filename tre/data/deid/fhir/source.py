@@ -1,4 +1,4 @@
-"""Resources come as one, as a Bundle, or one a line; packed or not. A bomb, a double key and a torn line are told apart."""
+"""Resources come as one, as a Bundle, or one a line, packed or not; bombs, double keys and torn lines are found."""
 
 import gzip
 import json
@@ -27,7 +27,7 @@ DEEPEST = 4
 Resource = dict[str, Any]  # JSON: whoever looks into it asks first what it is
 
 
-class Broken(Exception):  # noqa: N818 -- a word
+class Broken(Exception):
     """What stands here is no JSON object that can be read; the reason, without any of it."""
 
 
@@ -58,17 +58,17 @@ def items(file: BinaryIO, part: Fhir) -> Iterator[Item]:
     else:
         yield from _found(document, "line 1", part)
     for number, line in enumerate(lines, 2):
-        if line.strip():
-            yield from _of_line(line, f"line {number}", part)
-
-
-def _of_line(line: bytes, place: str, part: Fhir) -> Iterator[Item]:
-    try:
-        document = parse(line)
-    except Broken as fault:
-        yield Item(place, {}, fault=str(fault))
-    else:
-        yield from _found(document, place, part)
+        if line.isspace():
+            continue
+        try:
+            document = parse(line)
+        except Broken as fault:
+            yield Item(f"line {number}", {}, fault=str(fault))
+            continue
+        if document.get("resourceType") == "Bundle":
+            yield from _found(document, f"line {number}", part)
+        else:
+            yield Item(f"line {number}", document, id=_id(document))
 
 
 def _looks_like_a_line(line: bytes) -> bool:

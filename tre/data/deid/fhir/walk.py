@@ -125,13 +125,14 @@ def _walk(fields: Mapping[str, Action], needs: _Needs, *, whole: bool) -> Action
     def act(value: Json, at: At) -> Json:
         if type(value) is not dict:
             return dropped(at)
-        made = {}
+        made, lost = {}, 0
         for key, inner in value.items():
             action = find(key)
             if action is None:
-                at.counts["drop"] += 1
+                lost += 1
             elif (kept := action(inner, at)) is not None:
                 made[key] = kept
+        at.counts["drop"] += lost
         if some and not (singles.issubset(made) and not needs.groups) and not _complete(made, value, needs):
             if whole:
                 raise HeldBack(MISSING)
@@ -143,7 +144,7 @@ def _walk(fields: Mapping[str, Action], needs: _Needs, *, whole: bool) -> Action
 
 def _complete(made: dict[str, Json], value: Mapping[str, Json], needs: _Needs) -> bool:
     """Write what was lost as masked, as far as that can be."""
-    lost = [(name,) for name in sorted(needs.singles) if name not in made]
+    lost: list[tuple[str, ...]] = [(name,) for name in sorted(needs.singles) if name not in made]
     lost += [names for names in needs.groups if made.keys().isdisjoint(names)]
     return all(_masked(made, value, names, needs.masks) for names in lost)
 
