@@ -1,4 +1,4 @@
-"""DICOM files for tests: those that pydicom brings, and a CT slice of an invented person with a name in every corner."""
+"""DICOM files for tests: those that pydicom brings, and a CT slice of an invented person, full of names."""
 
 import hashlib
 import io

@@ -1,6 +1,7 @@
 """Every attribute meets its rule, at every depth; what comes out was put there by one."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -25,6 +26,7 @@ OTHER_IDS = 0x00101002
 _WORD = re.compile(r"\w+")
 _UID = re.compile(r"(?<![\d.])[012](?:\.\d+){4,}(?![\d.])")
 SHORTEST = 3
+"""Letters of a word that is looked for; names in other scripts may be shorter."""
 _DELIMITERS = set(b"\\^=\r\n\t\f")
 
 
@@ -127,14 +129,15 @@ class Work:
         """Say whether a text holds a word of a name or an id of this file."""
         if self._words is None:
             self._words = frozenset(self._all_words())
-        folded = text.casefold()
+        folded = _folded(text)
         if not self._words.isdisjoint(_WORD.findall(folded)):
             return True
-        return any(len(word) > SHORTEST and word in folded for word in self._words)
+        return any((len(word) > SHORTEST or not word.isascii()) and word in folded for word in self._words)
 
     def _all_words(self) -> Iterator[str]:
         for value in _identifying(self.image.elements):
-            yield from (word for word in _WORD.findall(self.decoded(value).casefold()) if len(word) >= SHORTEST)
+            words = _WORD.findall(_folded(self.decoded(value)))
+            yield from (word for word in words if len(word) >= SHORTEST or not word.isascii())
 
     def text(self, value: bytes) -> bytes | None:
         """Return a text that may stay: readable, without a name, its UIDs named anew; or nothing."""
@@ -150,6 +153,10 @@ class Work:
     def uid(self, value: str) -> str:
         """Return the UID that stands for one of the source; the standard's own stay."""
         return value if is_of_the_standard(value) else self.naming.uid(value)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _identifying(elements: Dataset) -> Iterator[bytes]:

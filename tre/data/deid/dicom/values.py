@@ -29,7 +29,7 @@ _SHAPES = {
 }
 TERMS = frozenset(
     (
-        "abdomen", "angio", "axial", "breast", "brain", "calcium", "chest", "derived", "density", "dynamic", "extremity",
+        "abdomen", "angio", "axial", "breast", "brain", "chest", "derived", "density", "dynamic", "extremity",
         "feet", "first", "head", "heart", "knee", "left", "liver", "localizer", "lung", "magnitude", "mean", "mixed",
         "neck", "none", "normal", "original", "other", "pelvis", "perfusion", "phase", "primary", "projection", "rest",
         "right", "secondary", "shoulder", "skull", "spine", "static", "stress", "supine", "volume", "whole",
