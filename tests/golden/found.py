@@ -95,6 +95,7 @@ class VariantsFile(Record):
 
     path: Path
     header: str
+    names: tuple[str, ...]
     sites: Mapping[str, tuple[str, ...]]
 
     def at(self, place: str) -> list[str]:
@@ -196,8 +197,13 @@ class Extract:
     @cached_property
     def images(self) -> dict[str, Image]:
         """Every image by its pixels."""
-        found = (pydicom.dcmread(path) for path in sorted(self.folder.glob("dicom/**/*.dcm")))
-        return {dicom.fingerprint(image): Image(image) for image in found}
+        return {mark: Image(pydicom.dcmread(path)) for mark, path in self.image_paths.items()}
+
+    @cached_property
+    def image_paths(self) -> dict[str, Path]:
+        """Where each image lies, by its pixels."""
+        found = sorted(self.folder.glob("dicom/**/*.dcm"))
+        return {dicom.fingerprint(pydicom.dcmread(path)): path for path in found}
 
     # --- variants
     def _variants(self, row: Row) -> Record | None:
@@ -236,9 +242,13 @@ class Extract:
     @cached_property
     def reads(self) -> dict[str, Reads]:
         """Every file of reads by its first read."""
+        return {mark: _reads_of(path) for mark, path in self.reads_paths.items()}
+
+    @cached_property
+    def reads_paths(self) -> dict[str, Path]:
+        """Where each file of reads lies, by its first read."""
         files = sorted([*self.folder.glob("reads/*.bam"), *self.folder.glob("reads/*.cram")])
-        found = [_reads_of(path) for path in files]
-        return {one.reads[0][0]: one for one in found}
+        return {_reads_of(path).reads[0][0]: path for path in files}
 
 
 def _alike(calls: tuple[str, ...], wanted: list[str]) -> int:
@@ -253,9 +263,10 @@ def _samples(path: Path) -> Iterator[Sample]:
         for line in lines:
             for place, value in zip(("ID", "REF", "ALT"), line[2:5], strict=True):
                 sites[f"{line[0]}:{line[1]} {place}"] = (value,)
-            depth = [field[3:] for field in line[7].split(";") if field.startswith("DP=")]
-            sites[f"{line[0]}:{line[1]} DP"] = tuple(depth)
-        made = VariantsFile(path, str(file.header), sites)
+            for place in ("DP", "VT"):
+                stood = [part[3:] for part in line[7].split(";") if part.startswith(f"{place}=")]
+                sites[f"{line[0]}:{line[1]} {place}"] = tuple(stood)
+        made = VariantsFile(path, str(file.header), tuple(names), sites)
     for at, name in enumerate(names):
         yield Sample(name, tuple(line[9 + at].split(":")[0] for line in lines), made)
 

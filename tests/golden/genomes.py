@@ -67,6 +67,7 @@ def _header(samples: list[tuple[str, Somebody]]) -> list[str]:
         f"##reference=file:///home/{one.family.lower()}/ref.fa",
         *(f"##contig=<ID={contig},length={length},assembly=GRCh38>" for contig, length in CONTIGS),
         '##FILTER=<ID=q10,Description="Quality below 10">',
+        '##INFO=<ID=VT,Number=.,Type=String,Description="Type of variant">',
         '##INFO=<ID=DP,Number=1,Type=Integer,Description="Depth">',
         f'##INFO=<ID=WHOSE,Number=1,Type=String,Description="family of {one.family}">',
         '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">',
@@ -91,7 +92,17 @@ def _site(number: int, draw: Random) -> tuple[str, int, str, str, str]:
 
 def _line(site: tuple[str, int, str, str, str], calls: list[str], one: Somebody, draw: Random) -> str:
     contig, position, name, reference, other = site
-    fields = [contig, position, name, reference, other, 50, "PASS", f"DP={position % 90};WHOSE={one.family}", "GT:GQ"]
+    fields = [
+        contig,
+        position,
+        name,
+        reference,
+        other,
+        50,
+        "PASS",
+        f"VT=SNP;DP={position % 90};WHOSE={one.family}",
+        "GT:GQ",
+    ]
     return "\t".join([*map(str, fields), *(f"{call}:{draw.randrange(1, 99)}" for call in calls)])
 
 
@@ -128,9 +139,12 @@ def _say_header(path: Path, samples: list[tuple[str, Somebody]], sites: list, ke
     page("INFO WHOSE", one.family, Answer.REMOVED)
     for contig, length in CONTIGS:
         page(f"contig {contig}", length, Answer.KEPT)
+    # Counted over everybody in the file, it would tell two projects' copies from each other where somebody is left out.
+    depth = Answer.REMOVED if any(one.number == people.COUNT for _, one in samples) else Answer.KEPT
     for contig, position, name, reference, other in sites:
-        for place, value in (("ID", name), ("REF", reference), ("ALT", other), ("DP", position % 90)):
+        for place, value in (("ID", name), ("REF", reference), ("ALT", other), ("VT", "SNP")):
             page(f"{contig}:{position} {place}", value, Answer.KEPT)
+        page(f"{contig}:{position} DP", position % 90, depth, trap="counts who was left out")
 
 
 # --- reads --------------------------------------------------------------------------------------------------------
