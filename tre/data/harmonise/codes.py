@@ -40,8 +40,9 @@ def systems() -> Mapping[str, System]:
 
 def mod10(code: str) -> bool:
     """LOINC's check digit (LOINC Users' Guide, appendix C): Luhn over the digits before the hyphen."""
-    digits, _, check = code.lstrip("LAP").partition("-")
-    total = 0
+    digits, _, check = code.removeprefix("LA").partition("-")
+    # The letters of an answer (LA) count too: 5 before an even number of digits, 8 before an odd one.
+    total = (5, 8)[len(digits) % 2] if code.startswith("LA") else 0
     for at, digit in enumerate(map(int, reversed(digits))):
         doubled = digit * (2 if at % 2 == 0 else 1)
         total += doubled - 9 if doubled > 9 else doubled  # noqa: PLR2004 -- the sum of two digits

@@ -23,7 +23,9 @@ SELECT source, why, count(*) AS records FROM (
     UNION ALL SELECT 'Patient', 'without a year of birth, or without a number' FROM someone
         WHERE pseudonym NOT IN (SELECT pseudonym FROM person)
     UNION ALL SELECT 'Patient', 'dead, but without a full date' FROM person WHERE dead AND death_date IS NULL
-) GROUP BY ALL ORDER BY ALL
+) GROUP BY ALL
+UNION ALL SELECT source, 'stands twice', records FROM double
+ORDER BY ALL
 """
 
 
@@ -66,6 +68,7 @@ def _told(con: duckdb.DuckDBPyConnection) -> set[str]:
 
 def _table(con: duckdb.DuckDBPyConnection, name: str, smallest: int) -> dict[str, object]:
     """Return what is known of one table: of all records, by vocabulary, and the codes without a concept."""
+    smallest = max(smallest, 1)
     vocabularies = con.execute(
         "SELECT vocabulary, count(*), count(*) FILTER (concept_id > 0) FROM told"
         ' WHERE "table" = ? GROUP BY 1 ORDER BY 1',

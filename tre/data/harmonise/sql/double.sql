@@ -3,5 +3,5 @@ DROP TABLE fact;
 CREATE TABLE later AS
 SELECT rowid AS place, source, part FROM event
 QUALIFY row_number() OVER (PARTITION BY source, id, part ORDER BY rowid) > 1;
-INSERT INTO double SELECT source, count(*) FROM later WHERE part = 0 OR source = 'Observation' GROUP BY source;
+INSERT INTO double SELECT source, count(*) FROM later GROUP BY source;
 DELETE FROM event WHERE rowid IN (SELECT place FROM later);

@@ -1,3 +1,6 @@
+-- An encounter that stands twice is told once: what is said first holds.
+INSERT INTO double SELECT 'Encounter', count(*) - count(DISTINCT id) FROM encounter HAVING count(*) > count(DISTINCT id);
+
 CREATE TABLE visit AS
 SELECT e.id, e.person, p.person_id, number_of('Encounter', e.id, 0, 0) AS number,
     day(e.begun) AS begin_date, moment(e.begun) AS begin_datetime,
@@ -10,4 +13,5 @@ SELECT e.id, e.person, p.person_id, number_of('Encounter', e.id, 0, 0) AS number
     END AS why
 FROM encounter AS e
 LEFT JOIN person AS p ON p.pseudonym = e.person
-LEFT JOIN means AS m ON m.system = e.class.system AND m.code = e.class.code AND m.nth = 0;
+LEFT JOIN means AS m ON m.system = e.class.system AND m.code = e.class.code AND m.nth = 0
+QUALIFY row_number() OVER (PARTITION BY e.id ORDER BY e.rowid) = 1;
