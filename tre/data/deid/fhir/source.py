@@ -108,7 +108,7 @@ def parse(raw: bytes) -> Resource:
 
 
 def _canonical(raw: bytes, written: bytes) -> bool:
-    """Say whether this is as it would be written again: then no key was lost. Blanks between the parts are no matter."""
+    """Say whether this is as it would be written again, blanks aside: then no key was lost."""
     return raw == written or raw.replace(b'": ', b'":').replace(b", ", b",") == written.replace(b'": ', b'":').replace(
         b", ", b","
     )
