@@ -1,4 +1,4 @@
-"""BGZF is gzip in blocks of 64 KiB that each tell their size: a file's header can change while the rest is copied as it is.
+"""BGZF is gzip in blocks that each tell their size: a file's header can change while the rest is copied as it is.
 
 Blocks are read strictly (SAM specification, section 4.1). A block that is copied gets the plain header of 18 bytes, so
 that nothing rides along in other subfields or times; whatever stands behind the marker of the end is refused.
@@ -20,7 +20,7 @@ FULL = 0xFF00
 LARGEST = 0x10000
 LEVEL = 6
 CHUNK = 4 << 20
-LONGEST_EXTRA = 1024
+LONGEST_EXTRA, SIZE_FIELD = 1024, 2
 
 CUT_OFF = "the file is cut off"
 NO_MARKER = "the file is cut off: it has no marker of its end"
@@ -87,7 +87,7 @@ def deflate(text: bytes) -> Iterator[bytes]:
 
 
 def swapped(file: BinaryIO, header: bytes, *, skip: int) -> Iterator[bytes]:
-    """Yield the file with another header in place of the first `skip` bytes of its clear text; the rest is copied raw."""
+    """Yield the file with another header for the first `skip` bytes of its clear text; the rest is copied raw."""
     yield from deflate(header)
     buffers = _buffers(file)
     for buffer, found in buffers:
@@ -163,7 +163,7 @@ def _unusual(buffer: bytes, at: int) -> Block | None:
     field, size = at + 12, 0
     while field + 4 <= body:
         length = int.from_bytes(buffer[field + 2 : field + 4], "little")
-        if buffer[field : field + 2] == b"BC" and length == 2:
+        if buffer[field : field + 2] == b"BC" and length == SIZE_FIELD:
             size = 1 + int.from_bytes(buffer[field + 4 : field + 6], "little")
         field += 4 + length
     if at + size < body + TAIL:

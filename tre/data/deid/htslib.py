@@ -1,4 +1,4 @@
-"""samtools and bcftools, as pysam carries them, run in a process of their own: a clear stream in, files or a stream out.
+"""samtools and bcftools, as pysam carries them, run in a process of their own: a stream in, files or a stream out.
 
 What they would say is about lines of the data, so nobody hears it: only whether they failed is told. The process is a
 fork, for a confined process may start no program; nothing is fetched: no reference, no plug-in.
@@ -84,7 +84,9 @@ class _Process:
 def _started(what: Work, listed: bytes, *, tells: bool) -> Iterator[tuple[_Process, IO[bytes], IO[bytes]]]:
     (theirs_in, into), (out, theirs_out), notes = os.pipe(), os.pipe(), _notes(listed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads: the child takes none of their locks
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # a fork beside threads: the child takes none of their locks
         pid = os.fork()
     if not pid:
         _become(what, theirs_in, theirs_out if tells else notes, notes)

@@ -25,6 +25,8 @@ LARGEST_HEADER = 64 << 20
 MOST_LANDMARKS = 100_000
 CHUNK = 4 << 20
 RAW, GZIP = 0, 1
+ITF8, LTF8 = 4, 8
+"""At most so many more bytes."""
 FILE_HEADER = 0
 
 
@@ -55,12 +57,12 @@ class _Bytes:
     def int32(self) -> int:
         return int.from_bytes(self.take(4), "little", signed=True)
 
-    def number(self, longest: int = 4) -> int:
+    def number(self, longest: int = ITF8) -> int:
         """Read ITF8 (at most 4 more bytes) or LTF8 (at most 8): leading ones of the first byte tell how many follow."""
         first = self.take(1)[0]
         more = min(longest, 8 - (~first & 0xFF).bit_length())
         rest = int.from_bytes(self.take(more)) if more else 0
-        if longest == 4 and more == 4:
+        if longest == more == ITF8:
             return (first & 0x0F) << 28 | rest >> 8 << 4 | rest & 0x0F
         return (first & (0xFF >> (more + 1))) << (8 * more) | rest
 
@@ -86,8 +88,8 @@ def _container(file: BinaryIO, major: int) -> tuple[int, int, int]:
     length = said.int32()
     for _ in range(4):  # reference, start, span, records
         said.number()
-    said.number(8 if major >= CHECKED else 4)  # records before
-    said.number(8)  # bases
+    said.number(LTF8 if major >= CHECKED else ITF8)  # records before
+    said.number(LTF8)  # bases
     blocks = said.number()
     landmarks = said.number()
     if landmarks > MOST_LANDMARKS:

@@ -1,4 +1,4 @@
-"""The header of a file of reads says who, where and how it was made; a new one is written that says only what is known."""
+"""The header of a file of reads says who, where and how it was made; the new one says only what is known."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping

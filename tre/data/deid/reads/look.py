@@ -1,4 +1,4 @@
-"""At the front door each file of reads is read to its end: it is whole, its samples are told, and whether it may be copied."""
+"""At the front door each file of reads is read to its end: whether it is whole, whose it is, and if its reads may be copied raw."""
 
 import hashlib
 import json

@@ -4,23 +4,23 @@ The compressed reads are copied as they are where every tag of them may stay. El
 a CRAM is held, for it cannot be written again without its reference.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pysam
 
 from tre.data.deid import htslib
-from tre.data.deid.pseudonyms import Domain, Naming
+from tre.data.deid.pseudonyms import Domain, Naming, Person
 from tre.data.deid.reads import header as headers
 from tre.data.deid.reads import look, rules, source, tags
 from tre.data.deid.reads.header import Header
 from tre.data.deid.reads.part import Names, Reads
 from tre.data.deid.reads.source import Source
 from tre.data.deid.stored import Stored, Summary
-from tre.data.deid.who import Absent, Person, Who
+from tre.data.deid.who import Absent, Who
 from tre.errors import Unreadable
 
 FOLDER = "reads"
@@ -42,17 +42,29 @@ class Owned:
     """Name of the source -> name in this project."""
 
 
+@dataclass(frozen=True)
+class Extract:
+    """Where to write, by which plan, with whose names; and what came of it."""
+
+    folder: Path
+    part: Reads
+    naming: Naming
+    summary: Summary
+    met: Counter[str] = field(default_factory=Counter)
+    """Files of each person so far."""
+
+
 def make(files: Iterable[Stored], folder: Path, *, part: Reads, who: Who, tell: Callable[[int], None]) -> Summary:
     """Write the reads of one extract below `folder`; `tell` how many files are done."""
-    pysam.set_verbosity(0)
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     summary = Summary(rules={"reads": rules.version()})
     owned = [one for one in (_owned(file, part, who, summary) for file in files) if one is not None]
     owned.sort(key=lambda one: (one.person.pseudonym, who.naming.order(one.file.sha256), one.file.number))
+    extract = Extract(folder, part, who.naming, summary)
     rows: list[tuple[str, str, str]] = []
-    met: dict[str, int] = {}
     for done, one in enumerate(owned, 1):
         try:
-            rows += _one(one, folder, part, who.naming, met, summary)
+            rows += _one(one, extract)
         except Unreadable as fault:
             summary.held[f"a file of reads: {fault}"] += 1
         tell(done)
@@ -83,27 +95,24 @@ def _owned(file: Stored, part: Reads, who: Who, summary: Summary) -> Owned | Non
 
 
 def _names(header: Header, person: Person, naming: Naming) -> Mapping[str, str]:
-    """A person's second sample in one file is called `<pseudonym>.2`."""
+    """Call a person's second sample in one file `<pseudonym>.2`."""
     drawn = sorted(header.samples, key=naming.order)
     return {name: person.pseudonym + (f".{at}" if at > 1 else "") for at, name in enumerate(drawn, 1)}
 
 
-def _one(
-    owned: Owned, folder: Path, part: Reads, naming: Naming, met: dict[str, int], summary: Summary
-) -> list[tuple[str, str, str]]:
-    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    person = owned.person.pseudonym
+def _one(owned: Owned, extract: Extract) -> list[tuple[str, str, str]]:
+    person, summary = owned.person.pseudonym, extract.summary
     with owned.file.open() as stream:
         found = source.opened(stream)
-        nth = met.get(person, 0) + 1
+        nth = extract.met[person] + 1
         suffix = ".cram" if found.cram else ".bam"
-        path = folder / FOLDER / f"{person}{f'.{nth}' if nth > 1 else ''}{suffix}"
+        path = extract.folder / FOLDER / f"{person}{f'.{nth}' if nth > 1 else ''}{suffix}"
         try:
-            _written(found, owned, path, part, naming, summary)
+            _written(found, owned, path, extract)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-    met[person] = nth
+    extract.met[person] = nth
     name = f"{FOLDER}/{path.name}"
     summary.files += [name, *_index(path, found, summary)]
     summary.persons.add(person)
@@ -111,13 +120,13 @@ def _one(
     return [(person, sample, name) for sample in owned.samples.values()]
 
 
-def _written(found: Source, owned: Owned, path: Path, part: Reads, naming: Naming, summary: Summary) -> None:
-    table = rules.load()
+def _written(found: Source, owned: Owned, path: Path, extract: Extract) -> None:
+    table, naming, summary = rules.load(), extract.naming, extract.summary
     groups = headers.groups_anew(found.header, table, lambda one: naming.code(Domain.READ_GROUP, one).encode())
     text = headers.rebuilt(found.header, table, groups, owned.samples)
     # a read of a CRAM has its group by number, that of a BAM by name
     keeps_groups = found.cram is not None or headers.neutral(found.header, table)
-    if part.names is Names.KEEP and keeps_groups and _clean(found, owned.file):
+    if extract.part.names is Names.KEEP and keeps_groups and _clean(found, owned.file):
         with path.open("xb") as target:
             for piece in found.swapped(text):
                 target.write(piece)
@@ -129,7 +138,7 @@ def _written(found: Source, owned: Owned, path: Path, part: Reads, naming: Namin
     def rename(name: str) -> str:
         return naming.code(Domain.READ, name)
 
-    again = rename if part.names is Names.KEY else None
+    again = rename if extract.part.names is Names.KEY else None
     tags.rewrite(found, table, text, str(path), groups=groups, rename=again)
     summary.counts[REWRITTEN] += 1
 
@@ -141,7 +150,8 @@ def _clean(found: Source, file: Stored) -> bool:
 
 def _index(path: Path, found: Source, summary: Summary) -> list[str]:
     """Index a file whose reads are sorted."""
-    long = any(int(line.said.get("LN", "0") or 0) >= LONGEST_FOR_BAI for line in found.header.contigs)
+    lengths = (line.said.get("LN", "") for line in found.header.contigs)
+    long = any(length.isdecimal() and int(length) >= LONGEST_FOR_BAI for length in lengths)
     index = path.with_name(path.name + (".crai" if found.cram else ".csi" if long else ".bai"))
     try:
         htslib.run("samtools", "index", *(["-c"] if index.suffix == ".csi" else []), str(path))

@@ -44,7 +44,9 @@ class Source:
             return crams.swapped(self.file, self.cram, text)
         if self.bam is None:
             raise Unreadable("neither BAM nor CRAM")
-        return bgzf.swapped(self.file, MAGIC + len(text).to_bytes(4, "little") + text + self.bam.names, skip=self.bam.skip)
+        return bgzf.swapped(
+            self.file, MAGIC + len(text).to_bytes(4, "little") + text + self.bam.names, skip=self.bam.skip
+        )
 
     def raw(self) -> Iterator[bytes]:
         """Yield the file as it is."""
@@ -85,7 +87,7 @@ def read(clear: Iterator[bytes]) -> Bam:
 
 
 def _agreed(header: Header, bam: Bam) -> Header:
-    """The text's sequences are those of the table, or there are none in the text (SAM, section 4.2)."""
+    """Refuse a text that names other sequences than the table; it may name none (SAM, section 4.2)."""
     if tuple((line.said.get("SN"), line.said.get("LN")) for line in header.contigs) == tuple(
         (name, str(length)) for name, length in bam.contigs
     ):

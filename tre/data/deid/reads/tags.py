@@ -65,21 +65,19 @@ def _length(found: Source, words: list[str]) -> int:
     try:
         with htslib.output("samtools", "view", "-u", "--no-PG", *words, *fast, "-", feed=feed) as out:
             pieces = bgzf.inflate(out)  # type: ignore[arg-type]  # a pipe is read from its start to its end
-            seen: list[int] = []
+            seen = [0]
             counted = _counted(pieces, seen)
             skip = source.read(counted).skip
             for _ in counted:
                 pass
     except Unreadable as fault:
         raise Unreadable(_UNREADABLE if str(fault) in {htslib.FAILED, bgzf.NO_MARKER} else str(fault)) from None
-    return sum(seen) - skip
+    return seen[0] - skip
 
 
 def _counted(pieces: Iterator[bytes], seen: list[int]) -> Iterator[bytes]:
     for piece in pieces:
-        seen.append(len(piece))
-        if len(seen) > 1000:
-            seen[:] = [sum(seen)]
+        seen[0] += len(piece)
         yield piece
 
 
@@ -109,7 +107,13 @@ def _one_of(names: list[str] | tuple[str, ...]) -> str:
 
 
 def rewrite(
-    found: Source, rules: Rules, text: bytes, path: str, *, groups: Mapping[str, str], rename: Callable[[str], str] | None
+    found: Source,
+    rules: Rules,
+    text: bytes,
+    path: str,
+    *,
+    groups: Mapping[str, str],
+    rename: Callable[[str], str] | None,
 ) -> None:
     """Write each read anew: known tags alone, its group's new id, its new name."""
     programs = frozenset(headers.programs(found.header, rules))

@@ -12,6 +12,8 @@ from tre.data.deid.variants.rules import PEOPLE, SITE, Field, Rules
 from tre.errors import Unreadable
 
 ALLELES_EACH = 2
+MOST = 50_000
+"""Different words that are remembered."""
 _POSITION = re.compile(rb"\d{1,10}")
 _BREAKEND = re.compile(rb"[ACGTNacgtn.]{0,1000}[\[\]]<?([^\[\]<>]+)>?:\d{1,10}[\[\]][ACGTNacgtn.]{0,1000}")
 _NUMBERS = b"0123456789.,:;|/+-eE\t"
@@ -47,7 +49,9 @@ class Body:
     def clean(self, line: bytes) -> bytes | None:
         """Return a record (a line without its end) as it may stay, or None."""
         columns = line.split(b"\t", 9)
-        if len(columns) != self._columns + (self._tabs >= 0) or (self._tabs >= 0 and columns[9].count(b"\t") != self._tabs):
+        if len(columns) != self._columns + (self._tabs >= 0) or (
+            self._tabs >= 0 and columns[9].count(b"\t") != self._tabs
+        ):
             raise Unreadable("a record has not as many columns as the header")
         chrom, position, name, ref, alt, quality, filters, info = columns[:8]
         if not self._placed(chrom, position, ref, alt):
@@ -56,7 +60,7 @@ class Body:
         columns[5] = self._quality(quality)
         columns[6] = self._filter(filters)
         columns[7] = self._cleaned(info)
-        if self._columns > 8 and not self._genotypes(columns):
+        if self.header.genotypes and not self._genotypes(columns):
             return None
         return b"\t".join(columns)
 
@@ -73,7 +77,7 @@ class Body:
         known = self._contigs.get(name)
         if known is None:
             known = self.rules.is_a("contig", name) and (not self._declared or name in self._declared)
-            if len(self._contigs) < 100_000:
+            if len(self._contigs) < MOST:
                 self._contigs[name] = known
         return known
 
@@ -131,7 +135,7 @@ class Body:
         how = self._formats.get(columns[8])
         if how is None:
             how = self._how(columns[8])
-            if len(self._formats) < 10_000:
+            if len(self._formats) < MOST:
                 self._formats[columns[8]] = how
         columns[8] = how.said
         if self._tabs < 0:

@@ -104,7 +104,7 @@ def _samples(columns: bytes) -> tuple[str, ...]:
 
 
 def _indexes(lines: Iterable[Line]) -> Mapping[tuple[str, str], int] | None:
-    """Number contigs and strings as htslib does: by IDX, or else in their order with PASS first."""
+    """Give contigs and strings htslib's numbers: by IDX, or else in their order with PASS first."""
     found: dict[tuple[str, str], int] = {("string", "PASS"): 0}
     told = [line for line in lines if line.key != "ALT"]
     explicit = {("IDX" in line.said) for line in told}
@@ -113,7 +113,9 @@ def _indexes(lines: Iterable[Line]) -> Mapping[tuple[str, str], int] | None:
     for line in told:
         kind = "contig" if line.key == "contig" else "string"
         if "IDX" in line.said:
-            if not line.said["IDX"].isdecimal() or found.get((kind, line.id), int(line.said["IDX"])) != int(line.said["IDX"]):
+            if not line.said["IDX"].isdecimal() or found.get((kind, line.id), int(line.said["IDX"])) != int(
+                line.said["IDX"]
+            ):
                 return None
             found[kind, line.id] = int(line.said["IDX"])
         else:
@@ -165,7 +167,12 @@ def _field(line: Line, rule: Field | None, rules: Rules, texts: frozenset[str]) 
 
 
 def rebuilt(
-    header: Header, may: Known, rules: Rules, samples: Sequence[str], *, indexes: Mapping[tuple[str, str], int] | None = None
+    header: Header,
+    may: Known,
+    rules: Rules,
+    samples: Sequence[str],
+    *,
+    indexes: Mapping[tuple[str, str], int] | None = None,
 ) -> bytes:
     """Write the new header; `indexes` for a BCF whose records are copied as they are."""
     form = header.fileformat if header.fileformat in rules.fileformats else "VCFv4.2"

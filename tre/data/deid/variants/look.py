@@ -1,4 +1,4 @@
-"""At the front door each variant file is read to its end: it is whole, its samples are told, and what may be copied raw."""
+"""At the front door each variant file is read to its end: whether it is whole, whose it is, if its records may be copied raw."""
 
 from dataclasses import dataclass
 from typing import BinaryIO

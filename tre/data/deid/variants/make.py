@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pysam
 
 from tre.data.deid import bgzf, htslib
 from tre.data.deid.pseudonyms import Domain
@@ -41,16 +40,25 @@ class Column:
     name: str
 
 
-def make(
-    files: Iterable[Stored], folder: Path, *, part: Variants, who: Who, tell: Callable[[int], None]
-) -> Summary:
+@dataclass(frozen=True)
+class Extract:
+    """Where to write, by which plan, for whom; and what came of it."""
+
+    folder: Path
+    part: Variants
+    who: Who
+    summary: Summary
+
+
+def make(files: Iterable[Stored], folder: Path, *, part: Variants, who: Who, tell: Callable[[int], None]) -> Summary:
     """Write the variants of one extract below `folder`; `tell` how many files are done."""
-    pysam.set_verbosity(0)
     summary = Summary(rules={"variants": rules.version()})
+    extract = Extract(folder, part, who, summary)
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, str, str]] = []
     for done, file in enumerate(files, 1):
         try:
-            rows += _one(file, folder, part, who, summary)
+            rows += _one(file, extract)
         except Unreadable as fault:
             summary.held[f"a variant file: {fault}"] += 1
         tell(done)
@@ -59,16 +67,17 @@ def make(
     return summary
 
 
-def _one(file: Stored, folder: Path, part: Variants, who: Who, summary: Summary) -> list[tuple[str, str, str]]:
+def _one(file: Stored, extract: Extract) -> list[tuple[str, str, str]]:
+    summary = extract.summary
     with file.open() as stream:
         found = source.opened(stream)
-        columns = columns_of(found.header.samples, part, who, summary)
-        if not columns and (found.header.samples or part.sites is Sites.HOLD):
+        columns = columns_of(found.header.samples, extract.part, extract.who, summary)
+        if not columns and (found.header.samples or extract.part.sites is Sites.HOLD):
             summary.held[NOBODY_LEFT if found.header.samples else look.NO_SAMPLES] += 1
             return []
-        path = _path(file, folder, who, ".bcf" if found.bcf else ".vcf.gz")
+        path = _path(file, extract, ".bcf" if found.bcf else ".vcf.gz")
         try:
-            _written(found, columns, path, file, part, summary)
+            _written(found, columns, path, file, extract)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -81,34 +90,31 @@ def _one(file: Stored, folder: Path, part: Variants, who: Who, summary: Summary)
 
 def columns_of(samples: Sequence[str], part: Variants, who: Who, summary: Summary) -> tuple[Column, ...]:
     """Return who stays, in their order: a person's second sample is called `<pseudonym>.2`."""
-    known: list[tuple[str, int, str]] = []
+    known: list[tuple[str, int]] = []
     for at, sample in enumerate(samples):
         person = who.person(part.system, part.sample, sample)
         if isinstance(person, Absent):
             summary.held[f"a sample of {person}" if person is Absent.WITHDRAWN else f"a sample with {person}"] += 1
         else:
-            known.append((person.pseudonym, at, sample))
+            known.append((person.pseudonym, at))
     met: dict[str, int] = {}
     columns = []
-    for person, at, _ in sorted(known, key=lambda one: (one[0], who.naming.order(one[2]))):
-        met[person] = met.get(person, 0) + 1
-        columns.append(Column(at, person, person if met[person] == 1 else f"{person}.{met[person]}"))
+    for name, at in sorted(known, key=lambda one: (one[0], who.naming.order(samples[one[1]]))):
+        met[name] = met.get(name, 0) + 1
+        columns.append(Column(at, name, name if met[name] == 1 else f"{name}.{met[name]}"))
     drawn = part.order is Order.DRAW
     return tuple(sorted(columns, key=lambda one: who.naming.order(one.name) if drawn else one.at.to_bytes(4)))
 
 
-def _path(file: Stored, folder: Path, who: Who, suffix: str) -> Path:
+def _path(file: Stored, extract: Extract, suffix: str) -> Path:
     """Return a name that tells nothing; the same bytes may have come twice."""
-    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     copies = (file.sha256 if nth == 1 else f"{file.sha256}.{nth}" for nth in range(1, 1_000_000))
-    paths = (folder / FOLDER / (who.naming.code(Domain.FILE, one) + suffix) for one in copies)
+    paths = (extract.folder / FOLDER / (extract.who.naming.code(Domain.FILE, one) + suffix) for one in copies)
     return next(path for path in paths if not path.exists())
 
 
-def _written(
-    found: Source, columns: tuple[Column, ...], path: Path, file: Stored, part: Variants, summary: Summary
-) -> None:
-    table = rules.load()
+def _written(found: Source, columns: tuple[Column, ...], path: Path, file: Stored, extract: Extract) -> None:
+    table, part, summary = rules.load(), extract.part, extract.summary
     may = headers.known(found.header, table, part)
     in_place = [column.at for column in columns] == list(range(len(found.header.samples)))
     if in_place and look.copyable(found) and _clean(found, file, part):
@@ -167,20 +173,18 @@ def _fed(said: bytes, found: Source, body: Body) -> Iterator[bytes]:
 
 def _index(path: Path, found: Source, summary: Summary) -> list[str]:
     """Index a file whose records are sorted."""
-    long = any(int(line.said.get("length", "0") or 0) >= LONGEST_FOR_TBI for line in found.header.lines if _sized(line))
-    index = path.with_name(path.name + (".csi" if found.bcf or long else ".tbi"))
+    lengths = (line.said.get("length", "") for line in found.header.lines if line.key == "contig")
+    long = any(length.isdecimal() and int(length) >= LONGEST_FOR_TBI for length in lengths)
+    how = "csi" if found.bcf or long else "tbi"
+    index = path.with_name(f"{path.name}.{how}")
     try:
-        pysam.tabix_index(str(path), preset="bcf" if found.bcf else "vcf", force=True, csi=index.suffix == ".csi")
-    except (OSError, ValueError):
+        htslib.run("bcftools", "index", f"--{how}", str(path))
+    except Unreadable:
         index.unlink(missing_ok=True)
     if index.exists():
         return [f"{FOLDER}/{index.name}"]
     summary.counts["variant file that is not sorted: no index"] += 1
     return []
-
-
-def _sized(line: headers.Line) -> bool:
-    return line.key == "contig" and line.said.get("length", "").isdecimal()
 
 
 def _write(rows: list[tuple[str, str, str]], folder: Path, summary: Summary) -> None:

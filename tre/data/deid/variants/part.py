@@ -3,9 +3,9 @@
 variants:
   system: lab                         source system of the sample names, as the linkage writes it
   sample: sample                      id type of a sample's name
-  texts: [CSQ]                        INFO, FORMAT and FILTER ids beside the known ones that may stay, whatever they hold
+  texts: [CSQ]                        INFO, FORMAT, FILTER ids beside the known ones, whatever they hold
   order: draw                         or `keep`: the samples' order links two projects that get one file
-  sites: hold                         or `keep`: a file without samples is of nobody in the house, the plan vouches for it
+  sites: hold                         or `keep`: a file without samples is of nobody here, the plan vouches
 """
 
 from dataclasses import dataclass

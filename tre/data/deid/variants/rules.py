@@ -52,7 +52,9 @@ def load() -> Rules:
     said = tomllib.loads(TABLE.read_text("utf-8"))
     values = {kind: _pattern(shape) for kind, shape in said["values"].items()}
     info = {
-        name: _field(words, values, about) for about in (SITE, READS, PEOPLE) for name, words in said["info"][about].items()
+        name: _field(words, values, about)
+        for about in (SITE, READS, PEOPLE)
+        for name, words in said["info"][about].items()
     }
     return Rules(
         info=info,

@@ -1,8 +1,7 @@
-"""A variant file lies as text or as BCF, in BGZF blocks, in gzip or plain; its header and its records are read alike."""
+"""A variant file is text or BCF, in BGZF blocks, in gzip or plain; its header and its records are read alike."""
 
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO
@@ -53,10 +52,10 @@ def opened(file: BinaryIO) -> Source:
     start = file.read(1 << 16)
     file.seek(0)
     container = _container(start)
-    with closing(_clear(file, container)) as clear:
-        first = next(clear, b"")
-        bcf = first.startswith(BCF)
-        raw, skip = _of_bcf(first, clear) if bcf else _of_vcf(first, clear)
+    clear = _clear(file, container)
+    first = next(clear, b"")
+    bcf = first.startswith(BCF)
+    raw, skip = _of_bcf(first, clear) if bcf else _of_vcf(first, clear)
     return Source(file, container, bcf, headers.parse(raw), skip)
 
 
