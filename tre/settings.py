@@ -139,6 +139,11 @@ class Settings(BaseSettings):
         return self.home / "extracts"
 
     @property
+    def recontact(self) -> Path:
+        """Folder 0700 of the clinical contacts' public keys and of the answers that are sealed for them."""
+        return self.home / "recontact"
+
+    @property
     def released(self) -> Path:
         """Folder 0700 of staged and released files, named by their SHA-256."""
         return self.home / "airlock"

@@ -112,6 +112,15 @@ class Links:
         old = self.merged.filter(pc.equal(_named(self.name, self.merged["subject"]), subject))["old"]
         return tuple(PatientId(one) for one in _named(self.name, old).to_pylist())
 
+    def stays(self, subject: PatientId) -> PatientId:
+        """Return who a subject turned out to be: mostly itself."""
+        found = self.merged.filter(pc.equal(_named(self.name, self.merged["old"]), subject))
+        return PatientId(_named(self.name, found["subject"])[0].as_py()) if len(found) else subject
+
+    def ever(self) -> pa.Array:
+        """Return every subject, and those who turned out to be another."""
+        return pa.concat_arrays([self.subjects, _named(self.name, self.merged["old"])])
+
     def identifiers(self) -> Iterator[tuple[str, PatientId, str]]:
         """Yield place, subject and value of everything here that names a person, the subjects' own names too."""
         for batch in self.arrow().to_batches(max_chunksize=65_536):
