@@ -11,7 +11,9 @@ ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 # program or file that tells whether a package is there : package
 HOST := dockerd:docker.io mmdebstrap:mmdebstrap bwrap:bubblewrap gpg:gpg \
   /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
-TESTS := /usr/lib/postgresql/*/bin/initdb:postgresql chromium:chromium
+TESTS := /usr/lib/postgresql/*/bin/initdb:postgresql chromium:chromium samtools:samtools bcftools:bcftools tabix:tabix \
+  /usr/share/doc/bio-eagle/examples/EUR_test.vcf.gz:bio-eagle-examples \
+  /usr/share/doc/python3-vcf/test/1kg.vcf.gz:python-pyvcf-examples
 
 .PHONY: help setup setup-test demo up test check bench lock constraints clean
 
@@ -44,7 +46,7 @@ check: .venv/ready ## style, types, who may import whom, pages and documents
 	@$(BIN)/djlint --quiet --lint $$(git ls-files '*.html')
 	@$(BIN)/codespell
 
-bench: setup ## measure, and print the figures beside their targets
+bench: setup-test ## measure, and print the figures beside their targets
 	@$(ROOT) $(BIN)/python -m pytest -m bench tests/bench -s
 
 lock: .venv/ready ## choose the notebook image's Python packages anew
