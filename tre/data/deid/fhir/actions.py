@@ -11,9 +11,9 @@ from tre.data.deid.fhir.references import logical, target
 
 WHOLE = 10  # characters of a whole day
 _SMALL = 2**31
-_SAMPLES = re.compile(r"(?:(?:-?\d{1,7}(?:\.\d{1,7})?|[EUL])(?: |$))+")
+_SAMPLES = re.compile(r"(?:(?:-?\d{1,7}(?:\.\d{1,7})?|[EUL])(?: |$))+", re.ASCII)
 _UID = re.compile(r"[0-9.]{1,64}")
-_ZIP = re.compile(r"\d{5}(-?\d{4})?")
+_ZIP = re.compile(r"\d{5}(-?\d{4})?", re.ASCII)
 _COUNTRY = re.compile("[A-Z]{2,3}")
 
 

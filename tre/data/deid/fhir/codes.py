@@ -72,7 +72,7 @@ class Codes:
 def of(rules: Rules, more: Iterable[str] = ()) -> Codes:
     """Gather the systems; `more` are the plan's."""
     table = rules.codes
-    shapes = {system: re.compile(str(shape)) for system, shape in table["systems"].items()}
+    shapes = {system: re.compile(str(shape), re.ASCII) for system, shape in table["systems"].items()}
     word = re.compile(str(table["hl7"]["shape"]))
     for base, names in table["hl7"].items():
         if base != "shape":

@@ -9,9 +9,10 @@ import re
 from datetime import date, timedelta
 from functools import lru_cache
 
-TAIL = re.compile(r"T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)")
-TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?")
-PARTIAL = re.compile(r"(\d{4})(?:-(?:0[1-9]|1[0-2]))?")
+TAIL = re.compile(r"T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)", re.ASCII)
+TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?", re.ASCII)
+PARTIAL = re.compile(r"(\d{4})(?:-(?:0[1-9]|1[0-2]))?", re.ASCII)
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 FIRST, LAST = "1900-01-02", "2099-12-31"
 OLDEST = 89
 _DAY = 10  # characters of 2024-02-29
@@ -19,10 +20,10 @@ _DAY = 10  # characters of 2024-02-29
 
 def moved(day: str, days: int) -> str | None:
     """Move a whole day, leap days included."""
-    if not FIRST <= day <= LAST:
+    if not DAY.fullmatch(day) or not FIRST <= day <= LAST:
         return None
     try:
-        return (date.fromisoformat(day) + timedelta(days=days)).isoformat() if day[4] == "-" else None
+        return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
     except (ValueError, OverflowError):
         return None
 
