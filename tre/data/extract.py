@@ -5,18 +5,23 @@ its report, and its bytes are gone. The same version, plan and keys give the sam
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tre.data import catalogue, engine, identifiers, keeping, leaks, linkage, risk, silo, withdrawals
+from tre.data import assessing, catalogue, engine, keeping, kinds, linkage, silo, withdrawals
+from tre.data.assessing import Report
 from tre.data.deid import plan as plans
 from tre.data.deid import pseudonyms
+from tre.data.deid.stored import Summary, nobody
 from tre.data.evidence import epoch_of, index_of
+from tre.data.harmonise import vocabulary
 from tre.data.making import Order, make
 from tre.errors import NotFound, Refused
 from tre.governance import committee, projects, superseded
@@ -25,38 +30,93 @@ from tre.records.db import Records
 from tre.records.tables import ApplicationRow, ExtractRow, ProjectRow
 from tre.settings import Settings
 
+SAID = 5  # findings that a refusal names one by one
+
 
 def prepare(
-    records: Records, settings: Settings, dataset: str, project: str, *, actor: str, now: datetime
+    records: Records,
+    settings: Settings,
+    dataset: str,
+    project: str,
+    *,
+    actor: str,
+    now: datetime,
+    tell: Callable[[int], None] = nobody,
 ) -> ExtractRow:
-    """Make the next extract of the version that the committee approved for this project."""
+    """Make the next extract of the version that the committee approved for this project; `tell` hears of bytes."""
     with records.act(actor, "extract.prepare", f"project/{project}") as session:
         order = _ordered(session, settings, dataset, project, now=now)
+        persons = _persons(order)
+        cleared = kinds.cleared(session, dataset)
+    words = vocabulary.current(records, settings) if order.plan.omop else None
     home = settings.extracts / project / dataset
     with keeping.alone(silo.folder_of(settings, dataset), f"dataset {dataset}"), keeping.aside(home) as made:
         with engine.connection() as con:
             tables = make(con, order, made)
-            measured = risk.assess(con, order.plan, smallest=order.smallest)
-            searched = leaks.search(con, order.plan)
-            identifiers.write(made / "identifiers", leaks.distinctive_values(con), order.keys.pseudonym)
-        return _record(records, order, made, Report(measured, searched), tables, actor=actor, now=now)
+            made_kinds = kinds.make(order, made / "data", persons, cleared=cleared, vocabulary=words, tell=tell)
+            report = assessing.assess(con, order, made, made_kinds, persons, tell=tell)
+        done = Made(order, made, report, tables, made_kinds)
+        return _record(records, done, actor=actor, now=now)
 
 
 @dataclass(frozen=True)
-class Report:
-    """Both checks of an extract."""
+class Made:
+    """An extract that has no place yet."""
 
-    risk: risk.Risk
-    leaks: leaks.Search
+    order: Order
+    folder: Path
+    report: Report
+    tables: list[dict[str, object]]
+    kinds: Mapping[str, Summary]
 
     @property
-    def passed(self) -> bool:
-        """Whether both passed."""
-        return self.risk.passed and self.leaks.passed
+    def files(self) -> list[dict[str, object]]:
+        """Every file: name, bytes, SHA-256; of a table of the plan also its rows, actions and what was left out."""
+        known = {table["name"] for table in self.tables}
+        data = self.folder / "data"
+        others = sorted(path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file())
+        return self.tables + [_hashed(data, name) for name in others if name not in known]
 
-    def to_json(self) -> str:
-        """Write it for the records."""
-        return json.dumps(asdict(self) | {"passed": self.passed}, sort_keys=True)
+    def manifest(self) -> str:
+        """Say what went in, by which rules, and what came out."""
+        order = self.order
+        person = {table.name: table.subject for table in order.plan.tables}
+        for made in self.kinds.values():
+            person |= made.tables
+        said = {
+            "dataset_index": order.manifest.index,
+            "epoch": order.epoch,
+            "files": self.files,
+            "kinds": {name: _counted(made) for name, made in self.kinds.items()},
+            "linkage": withdrawals.scope_of(order.dataset, order.plan.linkage_name),
+            "linkage_version": order.links.number if order.links else None,
+            "person": person,
+            "plan_sha256": order.manifest.plan_sha256,
+            "version": order.version,
+        }
+        return json.dumps(said, sort_keys=True)
+
+
+def _counted(made: Summary) -> dict[str, object]:
+    return {
+        "records": made.records,
+        "persons": len(made.persons),
+        "actions": dict(made.counts),
+        "held": dict(made.held),
+        "rules": made.rules,
+    }
+
+
+def _hashed(data: Path, name: str) -> dict[str, object]:
+    with (data / name).open("rb") as file:
+        return {"name": name, "bytes": (data / name).stat().st_size, "sha256": file_digest(file, "sha256").hexdigest()}
+
+
+def _persons(order: Order) -> kinds.Persons | None:
+    if order.links is None:
+        return None
+    gone = order.withdrawn.among(order.links.subjects.to_pylist()) if order.withdrawn else frozenset()
+    return kinds.Persons(order.links, pseudonyms.Naming(order.keys), gone)
 
 
 def newest(session: Session, dataset: str, project: str) -> ExtractRow:
@@ -100,11 +160,24 @@ def refusal(row: ExtractRow) -> Refused | None:
             f" (smallest: {measured['k']}): generalise {which} further in the plan, or drop one"
         )
     remedies += [f"{one['table']}.{one['column']} holds {one['how']} in {one['cells']} cells: drop it" for one in found]
+    remedies += list(_searched(report))
     again = f"register the plan again, ingest again and apply for the new version of {row.dataset}"
     return Refused(
         f"extract {row.number} of {row.dataset} for {row.project} is not mounted: it did not pass its checks",
         remedies=[*remedies, again],
     )
+
+
+def _searched(report: dict[str, Any]) -> Iterator[str]:  # Any: JSON
+    """Say what the search of all bytes found; reports of older days have none."""
+    swept, own = report.get("search", {}), report.get("short", {})
+    for one in swept.get("found", [])[:SAID]:
+        how = f", {one['how']}" if one["how"] else ""
+        yield f"{one['file']} holds identifiers of persons in {one['places']} places{how}: mend the plan for it"
+    for why in swept.get("unread", [])[:SAID]:
+        yield f"{why}: tell whoever looks after the house"
+    for name, places in own.get("found", [])[:SAID]:
+        yield f"{name} holds short identifiers of its own persons in {places} places: mend the plan for it"
 
 
 def _ordered(session: Session, settings: Settings, dataset: str, project: str, *, now: datetime) -> Order:
@@ -149,17 +222,9 @@ def _approved(session: Session, dataset: str, project: str, *, now: datetime) ->
 
 
 # --- keeping ---------------------------------------------------------------------------------------------------------
-def _record(
-    records: Records,
-    order: Order,
-    made: Path,
-    report: Report,
-    tables: list[dict[str, object]],
-    *,
-    actor: str,
-    now: datetime,
-) -> ExtractRow:
+def _record(records: Records, done: Made, *, actor: str, now: datetime) -> ExtractRow:
     """Write the extract down and, if it passed, give it its place, in one act."""
+    order, report, manifest = done.order, done.report, done.manifest()
     subject = f"extract/{order.project}/{order.dataset}"
     with records.act(actor, "extract.prepare", f"project/{order.project}") as session:
         catalogue.in_use(session, order.dataset, for_update=True)
@@ -168,14 +233,13 @@ def _record(
             dataset=order.dataset,
             version=order.version,
             number=_next(session, order),
-            manifest=_manifest(order, tables),
+            manifest=manifest,
             report=report.to_json(),
             assessed=report.passed,
             prepared_at=now,
         )
         session.add(row)
         subject = f"{subject}/{row.number}"
-        hashes: dict[str, audit.Fact] = {str(table["name"]): str(table["sha256"]) for table in tables}
         audit.append(
             session,
             "extract.prepare",
@@ -184,23 +248,29 @@ def _record(
             at=now,
             version=order.version,
             plan_sha256=order.manifest.plan_sha256,
-            files=hashes,
+            manifest_sha256=sha256(manifest.encode()).hexdigest(),
         )
-        audit.append(
-            session,
-            "extract.assess",
-            actor=actor,
-            subject=subject,
-            at=now,
-            passed=report.passed,
-            k=report.risk.k,
-            smallest=report.risk.smallest,
-            persons=report.risk.persons,
-            leaks=[f"{found.table}.{found.column}" for found in report.leaks.found],
-        )
+        audit.append(session, "extract.assess", actor=actor, subject=subject, at=now, **_told(report))
         if report.passed:
-            _place(order, made, row)
+            _place(done, row)
     return row
+
+
+def _told(report: Report) -> dict[str, audit.Fact]:
+    """Return what the audit log keeps of the checks: numbers, and where."""
+    return {
+        "passed": report.passed,
+        "k": report.risk.k,
+        "smallest": report.risk.smallest,
+        "persons": report.risk.persons,
+        "leaks": [f"{found.table}.{found.column}" for found in report.leaks.found],
+        "identifiers": report.search.identifiers,
+        "files": report.search.files,
+        "files_with_identifiers": len(
+            {one.file for one in report.search.found} | {one for one, _ in report.short.found}
+        ),
+        "files_unread": len(report.search.unread),
+    }
 
 
 def _next(session: Session, order: Order) -> int:
@@ -210,19 +280,14 @@ def _next(session: Session, order: Order) -> int:
     return (session.scalar(mine) or 0) + 1
 
 
-def _manifest(order: Order, tables: list[dict[str, object]]) -> str:
-    person = {table.name: table.subject for table in order.plan.tables}
-    said = {"files": tables, "person": person, "plan_sha256": order.manifest.plan_sha256, "version": order.version}
-    said |= {"epoch": order.epoch, "linkage": withdrawals.scope_of(order.dataset, order.plan.linkage_name)}
-    said |= {"linkage_version": order.links.number if order.links else None}
-    return json.dumps(said, sort_keys=True)
-
-
-def _place(order: Order, made: Path, row: ExtractRow) -> None:
+def _place(done: Made, row: ExtractRow) -> None:
     """Put the index beside and the folder where rooms find it."""
-    place = order.settings.extract(row.project, row.dataset, row.number)
-    index = index_of(order.settings, row)
-    files.sync(made / "identifiers")
-    (made / "identifiers").replace(index)
-    (made / "data").chmod(0o755)
-    keeping.settle(made / "data", place)
+    place = done.order.settings.extract(row.project, row.dataset, row.number)
+    index = index_of(done.order.settings, row)
+    files.sync(done.folder / "identifiers")
+    (done.folder / "identifiers").replace(index)
+    for path in (done.folder / "data").rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o444)
+    (done.folder / "data").chmod(0o755)
+    keeping.sync_all(done.folder)
+    keeping.settle(done.folder / "data", place)

@@ -1,0 +1,116 @@
+"""What is not a table becomes a project's too: each kind by its own rules, in a process that can do nothing else.
+
+    make(order, folder, ...) -> kind -> Summary
+
+Images, variants, reads and resources are opened from the silo in memory, made anew below the extract's folder, and
+nothing of the source lies on a disk in clear. Then the resources are told once more in OMOP's tables.
+"""
+
+import importlib
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tre.data import confined, index
+from tre.data.deid.pseudonyms import Domain, Naming, PatientId
+from tre.data.deid.stored import Kind, Stored, Summary
+from tre.data.deid.who import Who
+from tre.data.harmonise import make as harmonising
+from tre.data.harmonise.vocabulary import Vocabulary
+from tre.data.links import Links
+from tre.data.making import Order
+from tre.records.tables import ClearedRow
+
+# Section of the plan, which is the package of its rules too -> what it makes.
+KINDS: Mapping[str, frozenset[Kind]] = {
+    "fhir": frozenset({Kind.FHIR}),
+    "dicom": frozenset({Kind.DICOM}),
+    "variants": frozenset({Kind.VCF, Kind.BCF}),
+    "reads": frozenset({Kind.BAM, Kind.CRAM}),
+}
+Regions = tuple[tuple[int, int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Persons:
+    """Everybody of the linkage as the project's process needs them."""
+
+    links: Links = field(repr=False)
+    naming: Naming = field(repr=False)
+    withdrawn: frozenset[PatientId] = field(repr=False)
+
+    def who(self) -> Who:
+        """Give them names."""
+        return self.links.who(self.naming, self.withdrawn)
+
+    def numbers(self, pseudonyms: Collection[str]) -> dict[str, int]:
+        """Return the number of each of these pseudonyms."""
+        wanted, found = frozenset(pseudonyms), dict[str, int]()
+        for subject in self.links.subjects.to_pylist():
+            name = self.naming.pseudonym(subject)
+            if name in wanted:
+                found[name] = self.naming.number(Domain.PERSON_NUMBER, subject)
+        return found
+
+
+def cleared(session: Session, dataset: str) -> dict[str, Regions]:
+    """Return what persons answer for: SHA-256 of a held image -> rectangles to black out."""
+    rows = session.scalars(select(ClearedRow).where(ClearedRow.dataset == dataset))
+    return {row.sha256: tuple((x, y, w, h) for x, y, w, h in json.loads(row.regions)) for row in rows}
+
+
+def make(
+    order: Order,
+    folder: Path,
+    persons: Persons | None,
+    *,
+    cleared: Mapping[str, Regions],
+    vocabulary: Vocabulary | None,
+    tell: Callable[[int], None],
+) -> dict[str, Summary]:
+    """Make all kinds that the plan names and the version has; write only below `folder`."""
+    made: dict[str, Summary] = {}
+    for section, kinds in KINDS.items():
+        part = getattr(order.plan, section)
+        if part is None or persons is None:
+            continue
+        files = tuple(index.stored(order.settings, order.dataset, order.version, order.manifest, kinds=kinds))
+        if files:
+            more = {"cleared": dict(cleared)} if section == "dicom" else {}
+            asked = Asked(section, files, folder, part, persons, more)
+            made[section] = confined.run(make_one, asked, folder=folder, allow=(Summary,), tell=tell)
+    if order.plan.omop is not None and persons is not None and "fhir" in made:
+        made["omop"] = harmonising.make(
+            folder,
+            part=order.plan.omop,
+            numbers=persons.numbers(made["fhir"].persons),
+            naming=persons.naming,
+            vocabulary=vocabulary,
+            smallest=order.smallest,
+            tell=tell,
+        )
+    return made
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One kind that is to be made, as it goes to the other process."""
+
+    section: str
+    files: tuple[Stored, ...]
+    folder: Path
+    part: object
+    persons: Persons
+    more: Mapping[str, object]
+
+
+def make_one(asked: Asked, *, tell: Callable[[int], None]) -> Summary:
+    """Make one kind; this runs in the process that may write below the folder alone."""
+    kind = importlib.import_module(f"tre.data.deid.{asked.section}.make")
+    who = asked.persons.who()
+    done: Summary = kind.make(asked.files, asked.folder, part=asked.part, who=who, tell=tell, **asked.more)
+    return done
