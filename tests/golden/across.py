@@ -19,7 +19,8 @@ CHANCE = 0.5
 """Rank correlation of two orders of fifty or more that chance gives once in many thousands of times."""
 FEW = 30
 _DAY = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")
-_OUR_TABLES = "person", "sample"
+_COUNTED = re.compile(r"rg\d")
+"""The first, the second of a file: it names nothing."""
 
 
 @dataclass
@@ -104,7 +105,8 @@ class Copy:
             yield from (("UID", str(value)) for value in _uids(image.image))
             yield "accession number", str(image.image.get("AccessionNumber", ""))
         for reads in self.extract.reads.values():
-            yield from (("read group", str(line["ID"])) for line in reads.header["RG"])
+            names = (str(line["ID"]) for line in reads.header["RG"])
+            yield from (("read group", name) for name in names if not _COUNTED.fullmatch(name))
         yield from self._of_omop()
 
     def _of_resources(self) -> Iterator[tuple[str, str]]:
