@@ -39,7 +39,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from tre.data.deid import about as about_part
-from tre.data.deid import columns, hierarchy, reading
+from tre.data.deid import columns, hierarchy, profiles, reading
 from tre.data.deid import omop as omop_part
 from tre.data.deid.about import About
 from tre.data.deid.columns import TAKES, Action, Column, Type
@@ -107,6 +107,11 @@ class Plan:
         """Return a table by its name."""
         return next((table for table in self.tables if table.name == name), None)
 
+    @property
+    def parts(self) -> dict[str, object]:
+        """The sections of the other kinds of data, those that there are not too."""
+        return {name: getattr(self, name) for name in SECTIONS}
+
 
 SECTIONS = ("fhir", "omop", "dicom", "variants", "reads")
 _NEEDS = frozenset({"quasi_identifiers"})
@@ -156,6 +161,9 @@ def _whole(plan: Plan) -> Plan:
             raise Unreadable(f"plan, {section}: only a linkage says whose these are; add `linkage: {{name: ...}}`")
     if plan.omop is not None and plan.fhir is None:
         raise Unreadable("plan, omop: it is made from FHIR resources; add `fhir`")
+    if plan.profile:
+        named = ((table.name, table.columns) for table in plan.tables)
+        profiles.check(plan.profile, named, plan.parts, plan.quasi_identifiers)
     for table in plan.tables:
         for column in table.columns:
             if bool(column.system and column.id) != bool(plan.linkage_name) and column.is_person:
