@@ -89,7 +89,7 @@ class _Needs:
     singles: frozenset[str]
     groups: tuple[tuple[str, ...], ...] = ()
     masks: Mapping[str, str] = field(default_factory=dict)
-    """Element -> `concept`, `list`, `reference` or `day`, where its loss can be written as such."""
+    """Element -> `concept`, `list`, `reference`, `day` or `owner`, where its loss can be made good."""
 
 
 def _needs(tree: Tree) -> _Needs:
@@ -106,7 +106,9 @@ def _needs(tree: Tree) -> _Needs:
 
 
 def _mask(many: str, action: str) -> str:
-    """Say how the loss of something is written: only a concept's and a day's can be."""
+    """Say how the loss of something is made good: a concept or a day is masked, the owner is known."""
+    if action == "owner":
+        return "owner"
     if action == "dateTime":
         return "day"
     if action == "CodeableReference":
@@ -133,7 +135,7 @@ def _walk(fields: Mapping[str, Action], needs: _Needs, *, whole: bool) -> Action
             elif (kept := action(inner, at)) is not None:
                 made[key] = kept
         at.counts["drop"] += lost
-        if some and not (singles.issubset(made) and not needs.groups) and not _complete(made, value, needs):
+        if some and not (singles.issubset(made) and not needs.groups) and not _complete(made, value, needs, at):
             if whole:
                 raise HeldBack(MISSING)
             return None
@@ -142,18 +144,23 @@ def _walk(fields: Mapping[str, Action], needs: _Needs, *, whole: bool) -> Action
     return act
 
 
-def _complete(made: dict[str, Json], value: Mapping[str, Json], needs: _Needs) -> bool:
+def _complete(made: dict[str, Json], value: Mapping[str, Json], needs: _Needs, at: At) -> bool:
     """Write what was lost as masked, as far as that can be."""
     lost: list[tuple[str, ...]] = [(name,) for name in sorted(needs.singles) if name not in made]
     lost += [names for names in needs.groups if made.keys().isdisjoint(names)]
-    return all(_masked(made, value, names, needs.masks) for names in lost)
+    return all(_masked(made, value, names, needs.masks, at) for names in lost)
 
 
-def _masked(made: dict[str, Json], value: Mapping[str, Json], names: tuple[str, ...], masks: Mapping[str, str]) -> bool:
+def _masked(
+    made: dict[str, Json], value: Mapping[str, Json], names: tuple[str, ...], masks: Mapping[str, str], at: At
+) -> bool:
     name = next((name for name in names if name in value), names[0])
     if name not in masks:
         return False
     how = "list" if masks[name] == "concept" and type(value.get(name)) is list else masks[name]
+    if how == "owner":
+        made[name] = actions.owner(None, at)
+        return at.person is not None
     if how == "day":
         made[f"_{name}"] = MASKED
     else:
