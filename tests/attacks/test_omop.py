@@ -43,7 +43,10 @@ HIDDEN = {
     ),
     "a name in a unit's braces": (
         "Observation",
-        {"code": coding(omop.LOINC, "2339-0"), "valueQuantity": {"value": 1, "system": omop.UCUM, "code": f"{{{NAME}}}"}},
+        {
+            "code": coding(omop.LOINC, "2339-0"),
+            "valueQuantity": {"value": 1, "system": omop.UCUM, "code": f"{{{NAME}}}"},
+        },
     ),
     "a unit in words": (
         "Observation",

@@ -14,7 +14,7 @@ MEGABYTES = 1500
 PROGRAM = f"""
 import json, resource, sys, time
 from pathlib import Path
-import duckdb
+import duckdb, pandas  # DuckDB asks for it once in a process
 from tre.data.deid.omop import Omop
 from tre.data.deid.pseudonyms import Domain, Naming, PatientId, ProjectKeys
 from tre.data.harmonise import make
@@ -51,8 +51,9 @@ with (folder / "fhir" / "Observation.ndjson").open("w") as file:
 began = time.perf_counter()
 with duckdb.connect() as con:
     con.execute(
-        "CREATE TABLE t AS FROM read_json(?, format = 'newline_delimited', columns = {{id: 'VARCHAR', status: 'VARCHAR',"
-        " subject: 'STRUCT(reference VARCHAR)', encounter: 'STRUCT(reference VARCHAR)', effectiveDateTime: 'VARCHAR',"
+        "CREATE TABLE t AS FROM read_json(?, format = 'newline_delimited', columns = {{id: 'VARCHAR',"
+        " status: 'VARCHAR', subject: 'STRUCT(reference VARCHAR)', encounter: 'STRUCT(reference VARCHAR)',"
+        " effectiveDateTime: 'VARCHAR',"
         " code: 'STRUCT(coding STRUCT(system VARCHAR, code VARCHAR)[])',"
         " valueQuantity: 'STRUCT(\\"value\\" DOUBLE, system VARCHAR, code VARCHAR)'}})",
         [str(folder / "fhir" / "Observation.ndjson")],

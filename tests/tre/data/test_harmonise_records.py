@@ -23,7 +23,7 @@ def told(tmp_path, kind, table, **said):
 
 
 BORN = [
-    ("1980-05-17", (1980, 5, 17, datetime(1980, 5, 17))),
+    ("1980-05-17", (1980, 5, 17, datetime(1980, 5, 17))),  # noqa: DTZ001 -- OMOP has no zone
     ("1980-05", (1980, 5, None, None)),
     ("1980", (1980, None, None, None)),
 ]
@@ -60,7 +60,7 @@ def test_a_record_without_a_full_date_is_counted_not_dated(tmp_path, when):
 def test_a_time_is_as_it_stood_on_the_wall(tmp_path):
     (row,), _ = told(tmp_path, "Observation", "measurement", **GLUCOSE)
     assert row["measurement_date"] == date(2020, 3, 4)
-    assert row["measurement_datetime"] == datetime(2020, 3, 4, 8, 9, 10)
+    assert row["measurement_datetime"] == datetime(2020, 3, 4, 8, 9, 10)  # noqa: DTZ001 -- OMOP has no zone
     assert row["measurement_time"] == "08:09:10"
 
 

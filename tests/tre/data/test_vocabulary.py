@@ -231,7 +231,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("change", "said"), MISTAKES)
 def test_a_mapping_is_read_strictly(change, said):
-    with pytest.raises(Unreadable, match="^lab") as caught:
+    with pytest.raises(Unreadable, match=r"^lab") as caught:
         list(sssom.read(change(SITE), "lab"))
     assert said in str(caught.value)
 
@@ -244,7 +244,7 @@ def test_each_shipped_mapping_is_what_eunomia_says():
                 "SELECT vocabulary_id, concept_code, concept_id, domain_id FROM concept WHERE standard_concept = 'S'"
             ).fetchall()
         }
-        by_id = {concept: domain for concept, domain in concepts.values()}
+        by_id = dict(concepts.values())
         people = {
             number
             for column in ("gender", "race", "ethnicity")
