@@ -38,6 +38,7 @@ FILES = 64
 LARGEST = 256 * 1024 * 1024
 """Of one frame."""
 LINE = 300
+PROGRAM = (sys.executable, "-I", "-m", "tre.data.confined")
 TICK, DATA, SAID, FAULT, BROKE, DONE = b"tdsfbz"
 _HEAD = struct.Struct(">BI")
 _NOBODY = 65534
@@ -191,8 +192,8 @@ def _spawn(files: int) -> tuple["subprocess.Popen[bytes]", socket.socket]:
     """Start a fresh interpreter that has nothing of ours but one end of a socket."""
     mine, theirs = socket.socketpair()
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "tre.data.confined", str(theirs.fileno()), str(files)],
+        process = subprocess.Popen(  # noqa: S603 -- ourselves
+            [*PROGRAM, str(theirs.fileno()), str(files)],
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -243,7 +244,8 @@ def _exactly(link: socket.socket, size: int, deadline: float | None) -> bytes:
 
 
 # --- the child -------------------------------------------------------------------------------------------------------
-def _main() -> None:
+def main() -> None:
+    """Be the process."""
     link = socket.socket(fileno=int(sys.argv[1]))
     _exclude()
     said, _ = _receive(link)
@@ -401,4 +403,4 @@ def _confine_to(folder: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    main()
