@@ -20,7 +20,11 @@ THEIRS = {
     "X/Z/D": theirs.X_Z_D_TAGS,
     "X/Z/U*": theirs.X_Z_U_STAR_TAGS,
 }
-MASKS = {"50XXXXXX": (0x5000, 0, 0xFF00, 0), "60XX3000": (0x6000, 0x3000, 0xFF00, 0xFFFF), "60XX4000": (0x6000, 0x4000, 0xFF00, 0xFFFF)}  # fmt: skip
+MASKS = {
+    "50XXXXXX": (0x5000, 0, 0xFF00, 0),
+    "60XX3000": (0x6000, 0x3000, 0xFF00, 0xFFFF),
+    "60XX4000": (0x6000, 0x4000, 0xFF00, 0xFFFF),
+}
 DIFFERENT: dict[str, str] = {}
 """Tag -> why our basic action is not theirs. There is none: whoever changes the table must say so here."""
 
@@ -129,28 +133,35 @@ def test_an_option_that_would_join_projects_is_refused(option):
         a_part(options=[option])
 
 
+A_RULE = {"manufacturer": "A", "model": "B", "rows": 1, "columns": 1, "regions": [[0, 0, 1, 1]], "reason": "x"}
+A_PRIVATE = {"creator": "A", "element": "0043xx01", "reason": "a dose"}
+
+
 @pytest.mark.parametrize(
     "more",
     [
-        {"private": [{"creator": "A", "element": "0042xx01", "reason": "even"}]},
+        {"private": [A_PRIVATE | {"element": "0042xx01"}]},
         {"private": [{"creator": "A", "element": "0043xx01"}]},
+        {"private": [A_PRIVATE | {"reason": " "}]},
         {"private": "all"},
-        {"blackout": [{"manufacturer": "A", "model": "B", "rows": 1, "columns": 1, "regions": [], "reason": "x"}]},
-        {"blackout": [{"manufacturer": "A", "model": "B", "rows": 1, "columns": 1, "regions": [[0, 0, -1, 1]], "reason": "x"}]},
+        {"blackout": [A_RULE | {"regions": []}]},
+        {"blackout": [A_RULE | {"regions": [[0, 0, -1, 1]]}]},
+        {"blackout": [A_RULE | {"regions": [[0, 0, 0, 1]]}]},
+        {"blackout": [A_RULE | {"rows": "512"}]},
         {"structured_reports": "yes"},
         {"descriptions": "CT"},
+        {"something": 1},
     ],
-)  # fmt: skip
+)
 def test_a_plan_is_read_strictly(more):
     with pytest.raises(Unreadable, match="plan, dicom"):
         a_part(**more)
 
 
 def test_the_methods_are_those_of_the_standard():
-    part = a_part(
-        structured_reports=True, descriptions=["CT"], private=[{"creator": "A", "element": "0043xx01", "reason": "x"}]
-    )
-    assert marks.methods(part, looked_at=True) == ("113100", "113101", "113104", "113105", "113107", "113108", "113111")  # fmt: skip
+    part = a_part(structured_reports=True, descriptions=["CT"], private=[A_PRIVATE], blackout=[A_RULE])
+    found = marks.methods(part, looked_at=True)
+    assert found == ("113100", "113101", "113104", "113105", "113107", "113108", "113111")
 
 
 def test_every_class_of_the_gate_is_of_the_standard():
