@@ -98,11 +98,12 @@ def parse(raw: bytes) -> Resource:
     raw = raw.strip()
     try:
         found = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        written = orjson.dumps(found)  # which goes less deep than reading does
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         raise Broken("not JSON in UTF-8, or nested too deeply") from None
     if not isinstance(found, dict):
         raise Broken("JSON, but no object")
-    if not _canonical(raw, orjson.dumps(found)):
+    if not _canonical(raw, written):
         _keys_stand_once(raw)
     return found
 

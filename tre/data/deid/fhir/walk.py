@@ -162,7 +162,7 @@ def _masked(
         made[name] = actions.owner(None, at)
         return at.person is not None
     if how == "day":
-        made[f"_{name}"] = MASKED
+        made[name.replace("DateTime", "String")] = "masked"
     else:
         made[name] = {"concept": MASKED, "list": [MASKED], "reference": {"concept": MASKED}}[how]
     return True
