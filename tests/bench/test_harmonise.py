@@ -14,7 +14,8 @@ MEGABYTES = 1500
 PROGRAM = f"""
 import json, resource, sys, time
 from pathlib import Path
-import duckdb, pandas  # DuckDB asks for it once in a process
+import pandas  # DuckDB asks for it, once in a process
+from tre.data import engine
 from tre.data.deid.omop import Omop
 from tre.data.deid.pseudonyms import Domain, Naming, PatientId, ProjectKeys
 from tre.data.harmonise import make
@@ -49,7 +50,7 @@ with (folder / "fhir" / "Observation.ndjson").open("w") as file:
             "valueQuantity": {{"value": at % 200, "unit": "cm", "system": "http://unitsofmeasure.org", "code": "cm"}},
         }}) + "\\n")
 began = time.perf_counter()
-with duckdb.connect() as con:
+with engine.connection() as con:
     con.execute(
         "CREATE TABLE t AS FROM read_json(?, format = 'newline_delimited', columns = {{id: 'VARCHAR',"
         " status: 'VARCHAR', subject: 'STRUCT(reference VARCHAR)', encounter: 'STRUCT(reference VARCHAR)',"
