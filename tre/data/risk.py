@@ -144,6 +144,7 @@ def assess(
 # --- persons ----------------------------------------------------------------------------------------------------------
 Place = tuple[str, str]
 OMOP = "omop/person"
+NOBODY = "SELECT NULL AS who WHERE false"
 
 
 def _columns(con: duckdb.DuckDBPyConnection, held: Mapping[str, Held]) -> set[Place]:
@@ -166,7 +167,7 @@ def _persons(
     if len(held) == 1 and all(once.values()):
         columns = "".join(f"{engine.name(column)} AS {label}, " for label, (_, column) in labels)
         return f"SELECT {columns}count(*) AS n FROM {_rows(held, next(iter(held)))} GROUP BY ALL"  # noqa: S608 -- quoted
-    everybody = " UNION ".join(f"SELECT who FROM {_rows(held, name)}" for name in held)  # noqa: S608 -- quoted
+    everybody = " UNION ".join(f"SELECT who FROM {_rows(held, name)}" for name in held) or NOBODY  # noqa: S608 -- quoted
     joins = "".join(
         f" LEFT JOIN ({_values(held, name, labels, once=once[name])}) AS {engine.name(name)} USING (who)"
         for name in sorted(once)
@@ -197,9 +198,9 @@ def _rows(held: Mapping[str, Held], name: str) -> str:
         people = engine.name(held[OMOP].view)
         return (
             f"(SELECT p.person_source_value AS who, t.* FROM {view} AS t"  # noqa: S608 -- quoted
-            f" JOIN {people} AS p ON p.person_id = t.{person}) AS {view}"
+            f" JOIN {people} AS p ON p.person_id = t.{person} WHERE p.person_source_value IS NOT NULL) AS {view}"
         )
-    return f"(SELECT {person} AS who, * FROM {view}) AS {view}"  # noqa: S608 -- quoted
+    return f"(SELECT {person} AS who, * FROM {view} WHERE {person} IS NOT NULL) AS {view}"  # noqa: S608 -- quoted
 
 
 def _one_row_each(con: duckdb.DuckDBPyConnection, held: Mapping[str, Held], name: str) -> bool:

@@ -203,3 +203,16 @@ def test_groups_are_told_by_size_in_steps_of_what_is_asked():
     assert assessed(frame, ["q"], smallest=5).sizes == (
         ("fewer than 5", 1, 3), ("5-9", 1, 5), ("10-24", 0, 0), ("25-49", 0, 0), ("50 and more", 1, 60),
     )  # fmt: skip
+
+
+def test_an_extract_without_a_table_has_nobody():
+    plan = plans.parse("linkage: {name: h}\nquasi_identifiers: []\nreads: {system: lab, sample: s}\n")
+    with engine.connection() as con:
+        assert risk.assess(con, plan, smallest=2).persons == 0
+
+
+def test_a_row_of_nobody_is_not_a_person():
+    with engine.connection() as con:
+        con.execute("CREATE TABLE out_t AS SELECT nullif(i, 0) AS id, 'm' AS sex FROM range(4) AS r(i)")
+        plan = an_omop_plan()
+        assert risk.assess(con, plan, smallest=2, tables={"t": Held("out_t", "id")}).persons == 3
