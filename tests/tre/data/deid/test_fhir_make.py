@@ -228,7 +228,7 @@ def test_every_type_of_the_table_can_be_valid(tmp_path):
         {"resourceType": "Immunization", "status": "completed", "patient": mine, "vaccineCode": {"text": "x"}, "occurrenceString": "last year"},
         {"resourceType": "Medication"}, {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "subject": mine, **rx},
         {"resourceType": "MedicationStatement", "status": "active", "subject": mine, **rx},
-        {"resourceType": "MedicationAdministration", "status": "completed", "subject": mine, **rx, "effectiveDateTime": "2020"},
+        {"resourceType": "MedicationAdministration", "status": "completed", "subject": mine, **rx, "effectiveDateTime": "2020-01-01"},
         {"resourceType": "MedicationDispense", "status": "completed", "subject": mine, "medicationCodeableConcept": {"text": "x"}},
         {"resourceType": "DiagnosticReport", "status": "final", "subject": mine, "code": {"text": "x"}},
         {"resourceType": "Specimen", "subject": mine}, {"resourceType": "Device", "patient": mine}, {"resourceType": "Device"},

@@ -42,6 +42,7 @@ class Walker:
             "dateTime": actions.day(part.dates),
             "instant": actions.day(part.dates, instant=True),
             "birth": lambda _value, _at: None,  # written when the last word on the person is known
+            "masked": lambda _value, _at: "masked",
             "uid": actions.uid,
             "text": actions.text,
         }
@@ -89,7 +90,7 @@ class _Needs:
     singles: frozenset[str]
     groups: tuple[tuple[str, ...], ...] = ()
     masks: Mapping[str, str] = field(default_factory=dict)
-    """Element -> `concept`, `list`, `reference`, `day` or `owner`, where its loss can be made good."""
+    """Element -> `concept`, `list`, `reference`, `word` or `owner`, where its loss can be made good."""
 
 
 def _needs(tree: Tree) -> _Needs:
@@ -106,11 +107,11 @@ def _needs(tree: Tree) -> _Needs:
 
 
 def _mask(many: str, action: str) -> str:
-    """Say how the loss of something is made good: a concept or a day is masked, the owner is known."""
+    """Say how the loss of something is made good: a concept is masked, the owner is known."""
     if action == "owner":
         return "owner"
-    if action == "dateTime":
-        return "day"
+    if action == "masked":
+        return "word"
     if action == "CodeableReference":
         return "reference"
     if action.startswith(_OPENING):
@@ -154,15 +155,13 @@ def _complete(made: dict[str, Json], value: Mapping[str, Json], needs: _Needs, a
 def _masked(
     made: dict[str, Json], value: Mapping[str, Json], names: tuple[str, ...], masks: Mapping[str, str], at: At
 ) -> bool:
-    name = next((name for name in names if name in value), names[0])
-    if name not in masks:
+    can = [name for name in names if name in masks]
+    if not can:
         return False
+    name = next((name for name in can if name in value), can[0])
     how = "list" if masks[name] == "concept" and type(value.get(name)) is list else masks[name]
     if how == "owner":
         made[name] = actions.owner(None, at)
         return at.person is not None
-    if how == "day":
-        made[name.replace("DateTime", "String")] = "masked"
-    else:
-        made[name] = {"concept": MASKED, "list": [MASKED], "reference": {"concept": MASKED}}[how]
+    made[name] = {"concept": MASKED, "list": [MASKED], "reference": {"concept": MASKED}, "word": "masked"}[how]
     return True
