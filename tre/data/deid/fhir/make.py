@@ -70,7 +70,7 @@ class _Extract:
         self._count += 1
         if made.person is not None:
             name = made.person.pseudonym
-            if made.last > self._last.get(name, ""):
+            if made.last > self._last.setdefault(name, ""):
                 self._last[name] = made.last
             self._summary.identifiers.update((name, one) for one in made.names)
             if made.born:
@@ -95,7 +95,7 @@ class _Extract:
                     file.write(line)
                     self._summary.records += 1
             self._summary.files.append(f"{FOLDER}/{kind}.ndjson")
-        self._summary.persons.update(self._last, self._born)
+        self._summary.persons.update(self._last)
 
     def _with_birth(self, name: str, line: bytes) -> bytes:
         """Write when a person was born, as far as it may be told now that their last day is known."""
