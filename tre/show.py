@@ -11,6 +11,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from tre.errors import Refused, TREError
 
@@ -38,9 +39,9 @@ def rows(records: Sequence[Mapping[str, object]], *, none: str) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in records[0]:
-        table.add_column(head.replace("_", " "))
+        table.add_column(head.replace("_", " "), overflow="fold")
     for record in records:
-        table.add_row(*(_word(value) for value in record.values()))
+        table.add_row(*(Text(visible(_word(value))) for value in record.values()))
     Console(highlight=False, soft_wrap=True).print(table)
 
 
@@ -80,6 +81,11 @@ def progress(what: str, total: int | None = None) -> Iterator[Ticks]:
             bar.advance(task, done)
 
         yield ticks
+
+
+def visible(text: str) -> str:
+    """Write what a terminal would obey so that it only shows it: a file's name can hold anything."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
 
 
 def _dump(value: object) -> None:

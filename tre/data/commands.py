@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 from cyclopts import App
+from sqlalchemy.orm import Session
 
 from tre import show
-from tre.data import catalogue, ingest, persons, withdrawals
+from tre.data import catalogue, held, ingest, persons, withdrawals
 from tre.data import extract as extracts
+from tre.data.manifest import Manifest
 from tre.errors import Unreadable
 from tre.governance.operator import house, id_from_input
 from tre.records.tables import ExtractRow
@@ -32,17 +34,64 @@ def dataset_register(name: str, /, *, plan: Path, title: str = "") -> None:
 
 @dataset.command(name="ingest")
 def dataset_ingest(name: str, /, *paths: Path) -> None:
-    """Bring files in as the next version: each is checked row by row and sealed in the silo, all or none."""
-    total = sum(path.stat().st_size for path in paths if path.is_file())
-    with house() as at, show.progress(f"ingest {name}", total) as ticks:
+    """Bring files and folders of any kind in as the next version; run again, it goes on where it was interrupted."""
+    with house() as at, show.progress(f"ingest {name}", ingest.measured(paths)) as ticks:
         number = ingest.ingest(at.records, at.settings, name, paths, actor=at.actor, now=at.now, ticks=ticks)
         with at.records.read() as session:
             row, manifest = catalogue.version(session, name, number)
+    kinds = [{"kind": kind, **vars(count)} for kind, count in manifest.counts.items()]
     files = [{"name": file.name, "rows": file.rows, "sha256": file.sha256} for file in manifest.files]
+    if not show.as_json.get():
+        show.rows(kinds, none="")
     show.one(
-        {"name": name, "version": number, "persons": row.persons, "rows": row.rows, "files": files},
-        sentence=f"{name} version {number}: {row.persons} persons, {row.rows} rows in {len(files)} files",
+        {"name": name, "version": number, "persons": row.persons, "rows": row.rows, "files": files, "kinds": kinds},
+        sentence=_brought(name, number, row.persons, manifest),
     )
+
+
+def _brought(name: str, number: int, persons: int, manifest: Manifest) -> str:
+    """Say in one sentence what came in and what did not."""
+    rows = sum(file.rows for file in manifest.files)
+    taken, held, refused = (
+        sum(getattr(count, what) for count in manifest.counts.values()) for what in ("files", "held", "refused")
+    )
+    said = f"{name} version {number}: {persons} persons, {rows} rows in {taken} files"
+    if held or refused:
+        said += f"; {held} held, {refused} refused: `tre dataset quarantine {name}`"
+    return said
+
+
+@dataset.command(name="quarantine")
+def dataset_quarantine(name: str, /) -> None:
+    """What of the newest version was refused or is held, each with its reason."""
+    with house() as at, at.records.read() as session:
+        number, manifest = _newest(session, name)
+        found = [vars(one) for one in held.quarantine(session, at.settings, name, number, manifest)]
+    show.rows(found, none=f"nothing of {name} version {number} was refused or is held")
+
+
+@dataset.command(name="clear")
+def dataset_clear(name: str, which: str, /, *, reason: str, region: list[str] | None = None) -> None:
+    """Answer for a held image, by its path or number; each `--region X,Y,W,H` of it is blacked out in every extract."""
+    regions = [held.region(one) for one in region or []]
+    with house() as at:
+        with at.records.read() as session:
+            number, manifest = _newest(session, name)
+            row = held.find(at.settings, name, number, manifest, which=which)
+        with at.records.act(at.actor, "dataset.clear", f"dataset/{name[:30]}") as session:
+            held.clear(session, name, row, regions=regions, reason=reason, actor=at.actor, now=at.now)
+    show.one(
+        {"name": name, "number": row.number, "regions": [list(one) for one in regions]},
+        sentence=f"file {row.number} of {name} may leave from the next extract on, {len(regions)} regions blacked out",
+    )
+
+
+def _newest(session: Session, name: str) -> tuple[int, Manifest]:
+    """Return the newest version of a dataset."""
+    catalogue.get(session, name)
+    versions = catalogue.versions(session, name)
+    number = versions[-1].number if versions else 1
+    return number, catalogue.version(session, name, number)[1]
 
 
 @dataset.command(name="list")

@@ -16,11 +16,13 @@ import os
 import pickle
 import resource
 import select
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -42,6 +44,7 @@ PROGRAM = (sys.executable, "-I", "-m", "tre.data.confined")
 TICK, DATA, SAID, FAULT, BROKE, DONE = b"tdsfbz"
 _HEAD = struct.Struct(">BI")
 _NOBODY = 65534
+SHARED = Path("/dev/shm")  # noqa: S108 -- memory; a folder of our own is made in it
 T = TypeVar("T")
 Say = Callable[[int, bytes], None]
 
@@ -62,6 +65,7 @@ class Child:
         self._seconds = seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
+        self._scratch: Path | None = None
 
     def ask(self, job: Mapping[str, object], handle: int, *, size: int) -> Iterator[tuple[int, bytes]]:
         """Show it one file; yield its frames. What it finds unreadable, and its own death, is an `Unreadable`."""
@@ -91,12 +95,15 @@ class Child:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._process = self._socket = None
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._process = self._socket = self._scratch = None
 
     def _begun(self) -> socket.socket:
         if self._socket is None:
+            self._scratch = _scratch()
             self._process, self._socket = _spawn(FILES)
-            _send(self._socket, self._start)
+            _send(self._socket, {**self._start, "scratch": str(self._scratch)})
         return self._socket
 
     def _death(self, deadline: float) -> Died:
@@ -138,11 +145,12 @@ def run(
     What it returns is made of plain values and the classes in `allow`. A `TREError` in it is raised here.
     """
     asked = pickle.dumps((function.__module__, function.__qualname__, arguments, tell is not None))
+    scratch = _scratch()
     process, link = _spawn(4096)
     deadline = time.monotonic() + seconds if seconds else None
     try:
         with link:
-            _send(link, {"folder": str(folder), "memory": memory, "seconds": seconds or 0})
+            _send(link, {"folder": str(folder), "scratch": str(scratch), "memory": memory, "seconds": seconds or 0})
             link.sendall(_HEAD.pack(DATA, len(asked)) + asked)
             for kind, payload in _frames(link, deadline):
                 if kind == TICK and tell is not None:
@@ -157,6 +165,7 @@ def run(
     finally:
         process.kill()
         process.wait()
+        shutil.rmtree(scratch, ignore_errors=True)
     raise Unavailable("the process that makes an extract broke down; nothing was kept")
 
 
@@ -185,6 +194,14 @@ class _Plain(pickle.Unpickler):
         if (module, name) not in self.PLAIN | self._named:
             raise Unavailable("the process that makes an extract answered with what nobody asked for")
         return super().find_class(module, name)
+
+
+def _scratch() -> Path:
+    """Make an empty folder in memory: libraries want one for what they would complain of."""
+    folder = Path(tempfile.mkdtemp(prefix="tre-", dir=SHARED if os.access(SHARED, os.W_OK) else None))
+    if os.geteuid() == 0:
+        os.chown(folder, _NOBODY, _NOBODY)
+    return folder
 
 
 # --- frames ----------------------------------------------------------------------------------------------------------
@@ -259,7 +276,7 @@ def _serve(link: socket.socket, said: dict[str, object]) -> None:
     """Answer one file after another."""
     module, _, name = str(said["serve"]).partition(":")
     serve = getattr(importlib.import_module(module), name)(said["setup"])
-    _confine(int(str(said["memory"])), int(sys.argv[2]))
+    _confine(int(str(said["memory"])), int(sys.argv[2]), Path(str(said["scratch"])))
 
     def say(kind: int, payload: bytes) -> None:
         link.sendall(_HEAD.pack(kind, len(payload)) + payload)
@@ -295,7 +312,7 @@ def _call(link: socket.socket, said: dict[str, object]) -> None:
     kind, length = _HEAD.unpack(_received(link, _HEAD.size))
     module, name, arguments, told = pickle.loads(_received(link, length))  # noqa: S301 -- from our parent
     function = getattr(importlib.import_module(module), name)
-    _confine_to(Path(str(said["folder"])))
+    _confine_to(Path(str(said["folder"])), Path(str(said["scratch"])))
     _limit(int(str(said["memory"])), int(str(said["seconds"])))
 
     def say(kind: int, payload: bytes) -> None:
@@ -335,6 +352,7 @@ _CLONE_NEWNET = 0x40000000
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _LANDLOCK_VERSION = 1  # flag of the first
 _READ = (1 << 0) | (1 << 2) | (1 << 3)  # execute, read a file, read a folder
+_WRITE_FILE = 1 << 1
 _WRITE = (
     (1, ((1 << 13) - 1) & ~_READ),  # from version 1 on: write, remove, make anything
     (2, 1 << 13),  # rename into another folder
@@ -353,15 +371,15 @@ def _exclude() -> None:
         _libc.unshare(_CLONE_NEWNET)
 
 
-def _confine(memory: int, files: int) -> None:
-    """Allow one file's worth of memory and no new file; be nobody."""
+def _confine(memory: int, files: int, scratch: Path) -> None:
+    """Allow one file's worth of memory and no file with anything in it; be nobody."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(_NOBODY)
         os.setuid(_NOBODY)
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of user clears it
         _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    _confine_to(None)
+    _confine_to(scratch)
     for limit, value in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, 0),
@@ -383,8 +401,9 @@ def _allow_seconds(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
 
 
-def _confine_to(folder: Path | None) -> None:
-    """Let nothing be written but below one folder (Landlock), where the kernel knows how."""
+def _confine_to(*folders: Path) -> None:
+    """Let nothing be written but below some folders (Landlock), where the kernel knows how; the last is for scratch."""
+    tempfile.tempdir = str(folders[-1])
     version = _libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION)
     rights = sum(right for since, right in _WRITE if version >= since)
     rules = struct.pack("=Q", rights)
@@ -392,10 +411,10 @@ def _confine_to(folder: Path | None) -> None:
     if ruleset < 0:
         return
     try:
-        if folder is not None:
-            handle = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+        for place, may in ((Path("/dev/null"), _WRITE_FILE), *((folder, rights) for folder in folders)):
+            handle = os.open(place, os.O_PATH)
             with suppress(OSError):
-                _libc.syscall(_LANDLOCK_ADD, ruleset, 1, struct.pack("=Qi", rights, handle), 0)
+                _libc.syscall(_LANDLOCK_ADD, ruleset, 1, struct.pack("=Qi", may, handle), 0)
             os.close(handle)
         _libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0)
     finally:

@@ -21,6 +21,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tre import show
 from tre.data import catalogue, crypt4gh, door, index, journal, keeping, linkage, silo, sniff, walk
 from tre.data.confined import SAID, Child
 from tre.data.deid import plan as plans
@@ -311,7 +312,7 @@ def _brought(order: _Order, place: door.Door, listing: index.Writer) -> tuple[Fi
         row = place.bring(found)
         listing.add(row)
         if row.state is index.State.REFUSED:
-            why += [f"{shown(row.path)}: {row.reason}"] if len(why) < TOLD else []
+            why += [f"{show.visible(row.path)}: {row.reason}"] if len(why) < TOLD else []
             continue
         taken += 1
         if row.is_table:
@@ -344,11 +345,6 @@ def _clear(made: Path, place: door.Door) -> None:
         if path.stem not in {*place.tables, index.NAME}:
             path.unlink()
     keeping.sync_all(made)
-
-
-def shown(path: str) -> str:
-    """Write a path so that a terminal only shows it."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in path)
 
 
 # --- keeping ---------------------------------------------------------------------------------------------------------

@@ -59,6 +59,7 @@ TEXTS = (
     (re.compile(rb"@[^\n]*\n[A-Za-z.*~-]+\r?\n\+"), "FASTQ: reads that are not aligned are not taken; align them"),
     (re.compile(rb"@[\x21-\x7e][^\n]*$"), "FASTQ: reads that are not aligned are not taken; align them"),
     (re.compile(rb">[\x21-\x7e][^\n]*\n[A-Za-z*.-]+\r?(\n|$)"), "FASTA: sequences are not taken"),
+    (re.compile(rb"[^\t\n]+\t\d+\t[^\t\n]*\t[ACGTNacgtn]+\t[ACGTNacgtn<>.,*:\[\]\w]+\t"), "a VCF without its header"),
     (re.compile(rb"\s*<"), "XML or HTML: bring FHIR as JSON"),
 )
 _RESOURCE = re.compile(rb'"resourceType"\s*:')

@@ -37,7 +37,8 @@ def test_a_dataset_goes_from_file_to_extract_by_commands(tre, settings, now, tmp
     code, said, _ = tre("dataset", "register", "trial", "--plan", plan, "--title", "A trial")
     assert (code, said) == (0, "trial is registered; next: `tre dataset ingest trial FILE...`\n")
     code, said, _ = tre("dataset", "ingest", "trial", *made.files(tmp_path))
-    assert (code, said) == (0, "trial version 1: 60 persons, 180 rows in 2 files\n")
+    assert (code, said.splitlines()[-1]) == (0, "trial version 1: 60 persons, 180 rows in 2 files")
+    assert said.splitlines()[1].split() == ["csv", "2", "180", "60", "0", "0", "0"]
     (listed,) = json.loads(tre("dataset", "list", "--json")[1])
     assert (listed["name"], listed["title"], listed["version"], listed["persons"]) == ("trial", "A trial", 1, 60)
     shown = json.loads(tre("--json", "dataset", "show", "trial")[1])

@@ -76,6 +76,7 @@ REFUSED = [
     (b'[{"resourceType": "Patient"}]', "a JSON list"),
     (b'{"name": "x"}', "no FHIR resource"),
     (b"#CHROM\tPOS\n", "a VCF without its first line"),
+    (b"1\t1000\trs1\tA\tC,<DEL>\t50\tPASS\tAC=1\n", "a VCF without its header"),
     (b"##contig=<ID=1>\n", "a VCF without its first line"),
     (gzip.compress(b"##contig=<ID=1>\n"), "a VCF without its first line"),
     (b"BAM\x01", "without its compressed blocks"),
