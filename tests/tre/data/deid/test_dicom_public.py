@@ -22,7 +22,8 @@ WORDS = frozenset(
 )  # fmt: skip
 PLAIN = frozenset(
     ("file", "here", "info", "liver", "offis", "patient", "pancreas", "scout", "segmentation", "spine", "toshiba",
-     "whole", "philips", "body", "systems", "medical", "abdomen", "perfusion", "lossy", "uncompressed", "head", "general", "option", "removed", "image", "original", "primary")
+     "whole", "philips", "body", "systems", "medical", "abdomen", "perfusion", "lossy",
+      "uncompressed", "head", "general", "option", "removed", "image", "original", "primary")
 )  # fmt: skip
 """Words of a description or a maker that the standard's own terms have too."""
 PART = a_part(structured_reports=True)

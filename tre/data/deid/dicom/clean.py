@@ -5,9 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from pydicom.charset import convert_encodings, decode_bytes, python_encoding
-
-from tre.data.deid.dicom import codes, report, values
+from tre.data.deid.dicom import charset, codes, report, values
 from tre.data.deid.dicom.codes import Term
 from tre.data.deid.dicom.marks import marks
 from tre.data.deid.dicom.parse import Dataset, Element, Image, Span, value_of
@@ -16,18 +14,18 @@ from tre.data.deid.dicom.profile import Rule, Verb, rule_of_the_rest, rules
 from tre.data.deid.dicom.vr import TEXT, is_creator, is_of_the_standard, vr_of, vrs_of
 from tre.data.deid.pseudonyms import Domain, Naming, Person
 
-PATIENT_ID, PATIENT_NAME, CHARSET = 0x00100020, 0x00100010, 0x00080005
+PATIENT_ID, PATIENT_NAME = 0x00100020, 0x00100010
 IDENTIFYING = (
     PATIENT_NAME, PATIENT_ID, 0x00101000, 0x00101001, 0x00101005, 0x00101060, 0x00101040, 0x00102154, 0x00102297,
     0x00080050, 0x00080090, 0x00081048, 0x00081050, 0x00081060, 0x00081070, 0x00321032, 0x00100030,
 )  # fmt: skip
 """What names somebody in the file's own words; no text that stays may hold a word of it."""
 OTHER_IDS = 0x00101002
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 _WORD = re.compile(r"\w+")
 _UID = re.compile(r"(?<![\d.])[012](?:\.\d+){4,}(?![\d.])")
 SHORTEST = 3
 """Letters of a word that is looked for; names in other scripts may be shorter."""
-_DELIMITERS = set(b"\\^=\r\n\t\f")
 
 
 class Rules:
@@ -64,10 +62,10 @@ def clean(image: Image, person: Person, said: Rules, counts: Counter[str], *, lo
 
 def identifiers(image: Image) -> Iterator[str]:
     """Yield what names the person in the file."""
-    work_charset = _encodings(image)
+    encodings = charset.of(image)
     for tag in (PATIENT_ID, PATIENT_NAME, 0x00101000, 0x00101001, 0x00080050):
         if value := image.get(tag):
-            yield from (one.strip() for one in _decoded(value, work_charset).split("\\") if one.strip())
+            yield from (one.strip() for one in charset.decoded(value, encodings).split("\\") if one.strip())
 
 
 class Work:
@@ -122,8 +120,8 @@ class Work:
     def decoded(self, value: bytes) -> str:
         """Return text as the file's character sets say."""
         if self._encodings is None:
-            self._encodings = _encodings(self.image)
-        return _decoded(value, self._encodings)
+            self._encodings = charset.of(self.image)
+        return charset.decoded(value, self._encodings)
 
     def names_somebody(self, text: str) -> bool:
         """Say whether a text holds a word of a name or an id of this file."""
@@ -142,7 +140,7 @@ class Work:
     def text(self, value: bytes) -> bytes | None:
         """Return a text that may stay: readable, without a name, its UIDs named anew; or nothing."""
         text = self.decoded(value)
-        if "�" in text or any(ord(sign) < 32 and sign not in "\t\n\f\r\x1b" for sign in text.rstrip("\0")):  # noqa: PLR2004 -- control characters
+        if charset.UNREADABLE in text or _CONTROL.search(text.rstrip("\0")):
             return None
         if self.names_somebody(text):
             return None
@@ -165,20 +163,6 @@ def _identifying(elements: Dataset) -> Iterator[bytes]:
             yield one.value
         elif one.tag == OTHER_IDS and isinstance(one.value, list):
             yield from (value_of(item, PATIENT_ID) for item in one.value)
-
-
-def _encodings(image: Image) -> list[str]:
-    said = [part.strip() for part in image.text(CHARSET).split("\\")]
-    return convert_encodings(said) if all(part in python_encoding for part in said) else ["ascii"]
-
-
-def _decoded(value: bytes, encodings: list[str]) -> str:
-    if value.isascii() and b"\x1b" not in value:
-        return value.decode("ascii")
-    try:
-        return decode_bytes(value, encodings, _DELIMITERS)
-    except (UnicodeError, LookupError):
-        return value.decode("ascii", "replace")
 
 
 def _fits(one: Element) -> bool:
@@ -302,10 +286,9 @@ def _age(_work: Work, one: Element, _rule: Rule) -> Element | None:
     return None if kept is None else Element(one.tag, b"AS", kept)
 
 
-def _charset(_work: Work, one: Element, rule: Rule) -> Element:
-    said = one.value.decode("ascii", "replace") if isinstance(one.value, bytes) else "?"
-    known = all(part.strip(" \0") in python_encoding for part in said.split("\\"))
-    return one if known and one.vr == b"CS" else _empty(_work, one, rule)
+def _charset(work: Work, one: Element, rule: Rule) -> Element:
+    good = isinstance(one.value, bytes) and one.vr == b"CS" and charset.known(one.value)
+    return one if good else _empty(work, one, rule)
 
 
 def _code(work: Work, one: Element, _rule: Rule) -> Element | None:

@@ -2,7 +2,7 @@
 
 from typing import BinaryIO
 
-from tre.data.deid.dicom import gate
+from tre.data.deid.dicom import charset, gate
 from tre.data.deid.dicom.gate import MODALITY, SOP_CLASS, Class
 from tre.data.deid.dicom.parse import Image, read
 from tre.data.deid.dicom.part import Dicom
@@ -48,7 +48,7 @@ def refuse(image: Image) -> None:
 
 def patients(image: Image) -> tuple[str, ...]:
     """Return each different PatientID; there should be one, without a backslash."""
-    said = image.get(PATIENT_ID).decode("utf-8", "surrogateescape").split("\\")
+    said = charset.decoded(image.get(PATIENT_ID), charset.of(image)).split("\\")
     return tuple(dict.fromkeys(part.strip() for part in said if part.strip()))
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from tre.data.deid.dicom import blackout, encode, gate, images, look, profile
+from tre.data.deid.dicom import blackout, charset, encode, gate, images, look, profile
 from tre.data.deid.dicom.clean import OTHER_IDS, Rules, clean, identifiers
 from tre.data.deid.dicom.images import Row
 from tre.data.deid.dicom.look import PATIENT_ID
@@ -20,6 +20,8 @@ from tre.data.deid.who import Absent, Who
 from tre.errors import Unreadable
 
 FOLDER = "dicom"
+OTHER = 0x00101000
+"""OtherPatientIDs, as they were said before they became a sequence."""
 TWICE = "the same image twice"
 BROKEN = "cannot be read as DICOM any more"
 
@@ -99,11 +101,13 @@ def _person(making: _Making, image: Image) -> Person:
 
 
 def _others(image: Image) -> list[str]:
-    said = image.get(0x00101000).decode("utf-8", "surrogateescape").split("\\")
+    found = [image.get(OTHER)]
     for one in image.elements:
         if one.tag == OTHER_IDS and isinstance(one.value, list):
-            said += [value_of(item, PATIENT_ID).decode("utf-8", "surrogateescape") for item in one.value]
-    return [part.strip() for part in said if part.strip()]
+            found += [value_of(item, PATIENT_ID) for item in one.value]
+    encodings = charset.of(image)
+    said = [part.strip() for value in found for part in charset.decoded(value, encodings).split("\\")]
+    return [part for part in said if part]
 
 
 def _blackened(image: Image, regions: tuple[Region, ...]) -> Image:

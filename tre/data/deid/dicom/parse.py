@@ -9,7 +9,7 @@ import struct
 import zlib
 from typing import BinaryIO, NamedTuple, TypeAlias
 
-from tre.data.deid.dicom.vr import LONG_VRS, SHORT_VRS, vr_of
+from tre.data.deid.dicom.vr import LONG_VRS, SHORT_VRS, is_a_syntax, vr_of
 from tre.errors import Unreadable
 
 UNDEFINED = 0xFFFFFFFF
@@ -25,7 +25,6 @@ IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
-STANDARD_ROOT = "1.2.840.10008."
 SYNTAX = 0x00020010
 _HEADER = 8
 """Bytes of the shortest attribute."""
@@ -145,7 +144,7 @@ def _meta(head: bytes, at: int) -> tuple[str, int]:
 
 
 def _form(syntax: str) -> Form:
-    if not syntax.startswith(STANDARD_ROOT):
+    if not is_a_syntax(syntax):
         raise Unreadable("DICOM: a transfer syntax that is not of the standard")
     return Form(explicit=syntax != IMPLICIT, little=syntax != BIG_ENDIAN)
 

@@ -53,6 +53,11 @@ def is_creator(tag: int) -> bool:
     return tag & 0xFF00 == 0 and tag & 0xFF >= FIRST_BLOCK
 
 
+def is_a_syntax(uid: str) -> bool:
+    """Say whether a UID is one of the standard's transfer syntaxes."""
+    return uid in UID_dictionary and UID_dictionary[uid][1] == "Transfer Syntax"
+
+
 def is_of_the_standard(uid: str) -> bool:
     """Say whether a UID is one that the standard itself gave: of a class, a syntax, a coding scheme."""
     return uid in UID_dictionary
