@@ -6,8 +6,19 @@ import json
 import pytest
 
 from tests.tre.data.deid.fhir_files import (
-    ANNA, LOINC, MRN, OTTO, bundle, bytes_of, concept, extract, ndjson, observation, patient, quantity,
-)  # fmt: skip
+    ANNA,
+    LOINC,
+    MRN,
+    OTTO,
+    bundle,
+    bytes_of,
+    concept,
+    extract,
+    ndjson,
+    observation,
+    patient,
+    quantity,
+)
 from tre.data.deid.fhir import look
 from tre.data.deid.fhir.part import Dates, Fhir
 
@@ -20,7 +31,14 @@ HIDDEN = {
     "in the display of a reference": observation(subject={"reference": "Patient/p1", "display": NAME}),
     "in a type of a reference": observation(performer=[{"reference": "Practitioner/1", "type": NAME}]),
     "in a contained patient": observation(
-        contained=[{"resourceType": "Patient", "id": "x", "name": [{"family": NAME}], "identifier": [{"system": MRN, "value": "4711"}]}]
+        contained=[
+            {
+                "resourceType": "Patient",
+                "id": "x",
+                "name": [{"family": NAME}],
+                "identifier": [{"system": MRN, "value": "4711"}],
+            }
+        ]
     ),
     "in the name of a contained resource": observation(
         contained=[{"resourceType": "Specimen", "id": NAME}], specimen={"reference": f"#{NAME}"}
@@ -28,16 +46,31 @@ HIDDEN = {
     "in a type smuggled in as contained": observation(contained=[{"resourceType": NAME, "id": "x", "text": NAME}]),
     "in a Bundle smuggled in as contained": observation(contained=[bundle(patient(name=[{"text": NAME}]))]),
     "in something contained in something contained": observation(
-        contained=[{"resourceType": "Specimen", "id": "a", "contained": [{"resourceType": "Specimen", "id": "b", "note": NAME}]}]
+        contained=[
+            {
+                "resourceType": "Specimen",
+                "id": "a",
+                "contained": [{"resourceType": "Specimen", "id": "b", "note": NAME}],
+            }
+        ]
     ),
-    "in an extension's text": patient(extension=[{"url": f"{CORE}us-core-race", "extension": [{"url": "text", "valueString": NAME}]}]),
+    "in an extension's text": patient(
+        extension=[{"url": f"{CORE}us-core-race", "extension": [{"url": "text", "valueString": NAME}]}]
+    ),
     "in an extension within one that is known": patient(
-        extension=[{"url": f"{CORE}us-core-race", "extension": [{"url": NAME, "valueCoding": {"system": LOINC, "code": "1-8"}}]}]
+        extension=[
+            {
+                "url": f"{CORE}us-core-race",
+                "extension": [{"url": NAME, "valueCoding": {"system": LOINC, "code": "1-8"}}],
+            }
+        ]
     ),
     "in an extension's address": patient(extension=[{"url": f"https://x/{NAME}", "valueBoolean": True}]),
     "as the code of an extension": patient(extension=[{"url": f"{CORE}us-core-birthsex", "valueCode": NAME}]),
     "in an extension of a primitive": patient(_birthDate={"extension": [{"url": "https://x", "valueString": NAME}]}),
-    "in _family": patient(name=[{"family": "x", "_family": {"extension": [{"url": "https://x", "valueString": NAME}]}}]),
+    "in _family": patient(
+        name=[{"family": "x", "_family": {"extension": [{"url": "https://x", "valueString": NAME}]}}]
+    ),
     "in _status": observation(_status={"id": NAME}),
     "in the id of an element": observation(code={"id": NAME, **concept()}),
     "in a conditional reference": observation(encounter={"reference": f"Encounter?identifier={MRN}|{NUMBER}"}),
@@ -64,31 +97,72 @@ HIDDEN = {
     "under a key of another case": {**observation(), "ValueString": NAME, "STATUS": NAME, "Code": {"text": NAME}},
     "under a key with a blank": {**observation(), "status ": NAME, "\u200bcode": NAME},
     "as a key": {**observation(), NAME: 1, "code": {**concept(), NAME: {NAME: NAME}}},
-    "deep down": observation(component=[{"code": concept(), "referenceRange": [{"text": NAME, "low": {"value": {"value": [NAME]}}}]}]),
+    "deep down": observation(
+        component=[{"code": concept(), "referenceRange": [{"text": NAME, "low": {"value": {"value": [NAME]}}}]}]
+    ),
     "as a list where one is meant": observation(valueString=[NAME], valueQuantity=[quantity(code=NAME)]),
     "in a date": observation(effectiveDateTime=f"2020-01-01T00:00:00Z{NAME}"),
     "as a language": observation(language=NAME),
     "as a profile": observation(meta={"profile": [f"{CORE}{NAME}"]}),
-    "in the meta": observation(meta={"source": NAME, "tag": [{"code": NAME}], "security": [{"code": NAME}], "versionId": NAME}),
+    "in the meta": observation(
+        meta={"source": NAME, "tag": [{"code": NAME}], "security": [{"code": NAME}], "versionId": NAME}
+    ),
     "as the rules to read it by": observation(implicitRules=f"https://x/{NAME}"),
-    "in an address": patient(address=[{"text": NAME, "line": [NAME], "city": NAME, "district": NAME, "state": NAME, "country": NAME}]),
+    "in an address": patient(
+        address=[{"text": NAME, "line": [NAME], "city": NAME, "district": NAME, "state": NAME, "country": NAME}]
+    ),
     "in a photo": patient(photo=[{"url": f"https://x/{NAME}"}]),
     "in a link": patient(link=[{"other": {"reference": f"Patient/{NUMBER}"}, "type": "seealso"}]),
-    "as a language that is spoken": patient(communication=[{"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": NAME}], "text": NAME}}]),
-    "in samples": observation(valueSampledData={"origin": quantity(0), "period": 1, "dimensions": 1, "data": f"1 {NUMBER}"}),
+    "as a language that is spoken": patient(
+        communication=[{"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": NAME}], "text": NAME}}]
+    ),
+    "in samples": observation(
+        valueSampledData={"origin": quantity(0), "period": 1, "dimensions": 1, "data": f"1 {NUMBER}"}
+    ),
     "in a series' name": {
-        "resourceType": "ImagingStudy", "id": "1", "status": "available", "subject": {"reference": "Patient/p1"},
-        "description": NAME, "series": [{"uid": "1.2", "modality": {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}, "description": NAME}],
+        "resourceType": "ImagingStudy",
+        "id": "1",
+        "status": "available",
+        "subject": {"reference": "Patient/p1"},
+        "description": NAME,
+        "series": [
+            {
+                "uid": "1.2",
+                "modality": {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"},
+                "description": NAME,
+            }
+        ],
     },
     "in a dose's words": {
-        "resourceType": "MedicationRequest", "id": "1", "status": "active", "intent": "order", "subject": {"reference": "Patient/p1"},
-        "medicationCodeableConcept": {"text": NAME}, "dosageInstruction": [{"text": NAME, "patientInstruction": NAME, "sequence": 1}],
+        "resourceType": "MedicationRequest",
+        "id": "1",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": {"text": NAME},
+        "dosageInstruction": [{"text": NAME, "patientInstruction": NAME, "sequence": 1}],
     },
-    "as a practitioner": {"resourceType": "Practitioner", "id": NUMBER, "name": [{"family": NAME}], "qualification": [{"code": {"text": NAME}}]},
+    "as a practitioner": {
+        "resourceType": "Practitioner",
+        "id": NUMBER,
+        "name": [{"family": NAME}],
+        "qualification": [{"code": {"text": NAME}}],
+    },
     "as a ward": {"resourceType": "Location", "id": NUMBER, "name": NAME, "alias": [NAME], "address": {"city": NAME}},
-    "as a device": {"resourceType": "Device", "id": "1", "serialNumber": NUMBER, "udiCarrier": [{"carrierHRF": NUMBER}], "owner": {"display": NAME}},
-    "as a next of kin": {"resourceType": "RelatedPerson", "id": "1", "patient": {"reference": "Patient/p1"}, "name": [{"family": NAME}]},
-}  # fmt: skip
+    "as a device": {
+        "resourceType": "Device",
+        "id": "1",
+        "serialNumber": NUMBER,
+        "udiCarrier": [{"carrierHRF": NUMBER}],
+        "owner": {"display": NAME},
+    },
+    "as a next of kin": {
+        "resourceType": "RelatedPerson",
+        "id": "1",
+        "patient": {"reference": "Patient/p1"},
+        "name": [{"family": NAME}],
+    },
+}
 
 
 @pytest.mark.parametrize("where", HIDDEN)
@@ -159,8 +233,13 @@ def test_who_withdrew_is_reached_by_no_other_id(tmp_path):
         observation(id="2", subject={"identifier": {"system": MRN, "value": "4712"}}),
         patient(identifier=[{"system": MRN, "value": "4712"}]),
         observation(id="3", focus=[{"reference": "Patient/p2"}]),
-        {"resourceType": "CareTeam", "id": "t", "subject": {"reference": "Patient/p1"}, "participant": [{"member": {"reference": "Patient/p2"}}]},
-    ]  # fmt: skip
+        {
+            "resourceType": "CareTeam",
+            "id": "t",
+            "subject": {"reference": "Patient/p1"},
+            "participant": [{"member": {"reference": "Patient/p2"}}],
+        },
+    ]
     summary, found = extract(tmp_path, ndjson(*said), by=who(withdrawn=("h:otto",)))
     assert OTTO.pseudonym.encode() not in b"".join(bytes_of(tmp_path).values())
     assert summary.held["a person who withdrew"] == 3

@@ -37,9 +37,13 @@ def patient(**more):
 
 def observation(**more):
     return {
-        "resourceType": "Observation", "id": "o1", "status": "final", "code": concept(),
-        "subject": {"reference": "Patient/p1"}, **more,
-    }  # fmt: skip
+        "resourceType": "Observation",
+        "id": "o1",
+        "status": "final",
+        "code": concept(),
+        "subject": {"reference": "Patient/p1"},
+        **more,
+    }
 
 
 def quantity(value=172.5, code="cm"):

@@ -3,8 +3,21 @@
 import pytest
 
 from tests.tre.data.deid.fhir_files import (
-    ANNA, LOINC, MRN, OTTO, PART, UCUM, bundle, concept, extract, ndjson, observation, one, patient, quantity,
-)  # fmt: skip
+    ANNA,
+    LOINC,
+    MRN,
+    OTTO,
+    PART,
+    UCUM,
+    bundle,
+    concept,
+    extract,
+    ndjson,
+    observation,
+    one,
+    patient,
+    quantity,
+)
 from tre.data.deid.fhir import part as parts
 from tre.data.deid.fhir import rules
 from tre.data.deid.fhir.part import Dates, Fhir
@@ -113,16 +126,22 @@ def test_a_text_stays_only_for_the_codes_of_the_plan(tmp_path):
         ({"valueTime": "09:30:00"}, {"valueTime": "09:30:00"}),
         ({"valueTime": "Anna"}, {}),
         ({"valueRange": {"low": quantity(1)}}, {"valueRange": {"low": quantity(1)}}),
-        ({"valueRatio": {"numerator": quantity(1), "denominator": quantity(2)}},
-         {"valueRatio": {"numerator": quantity(1), "denominator": quantity(2)}}),
-        ({"valueSampledData": {"origin": quantity(0), "period": 10, "dimensions": 1, "data": "1 2 -3.5 E U"}},
-         {"valueSampledData": {"origin": quantity(0), "period": 10, "dimensions": 1, "data": "1 2 -3.5 E U"}}),
-        ({"valueSampledData": {"origin": quantity(0), "period": 10, "dimensions": 1, "data": "Anna"}},
-         {"valueSampledData": {"origin": quantity(0), "period": 10, "dimensions": 1}}),
+        (
+            {"valueRatio": {"numerator": quantity(1), "denominator": quantity(2)}},
+            {"valueRatio": {"numerator": quantity(1), "denominator": quantity(2)}},
+        ),
+        (
+            {"valueSampledData": {"origin": quantity(0), "period": 10, "dimensions": 1, "data": "1 2 -3.5 E U"}},
+            {"valueSampledData": {"origin": quantity(0), "period": 10, "dimensions": 1, "data": "1 2 -3.5 E U"}},
+        ),
+        (
+            {"valueSampledData": {"origin": quantity(0), "period": 10, "dimensions": 1, "data": "Anna"}},
+            {"valueSampledData": {"origin": quantity(0), "period": 10, "dimensions": 1}},
+        ),
         ({"valueAttachment": {"data": "QW5uYQ=="}}, {}),
         ({"valueString": "Anna"}, {}),
     ],
-)  # fmt: skip
+)
 def test_each_kind_of_value(tmp_path, value, expected):
     made = one(tmp_path, observation(**value))
     assert {key: made[key] for key in made if key.startswith("value")} == expected
@@ -173,10 +192,20 @@ def test_an_unknown_modifier_holds_the_record_back(tmp_path):
 
 def test_a_medication_in_a_request_stays_with_it(tmp_path):
     request = {
-        "resourceType": "MedicationRequest", "id": "m1", "status": "active", "intent": "order",
-        "contained": [{"resourceType": "Medication", "id": "anna-pills", "code": concept("308136", "http://www.nlm.nih.gov/research/umls/rxnorm")}],
-        "medicationReference": {"reference": "#anna-pills"}, "subject": {"reference": "Patient/p1"},
-    }  # fmt: skip
+        "resourceType": "MedicationRequest",
+        "id": "m1",
+        "status": "active",
+        "intent": "order",
+        "contained": [
+            {
+                "resourceType": "Medication",
+                "id": "anna-pills",
+                "code": concept("308136", "http://www.nlm.nih.gov/research/umls/rxnorm"),
+            }
+        ],
+        "medicationReference": {"reference": "#anna-pills"},
+        "subject": {"reference": "Patient/p1"},
+    }
     made = one(tmp_path, request)
     (inner,) = made["contained"]
     assert made["medicationReference"]["reference"] == f"#{inner['id']}"
@@ -209,9 +238,16 @@ def test_a_lost_concept_that_is_needed_is_masked_and_a_lost_word_holds_back(tmp_
 
 
 def test_an_image_study_has_the_names_of_the_images(tmp_path):
-    naming_of = {"resourceType": "ImagingStudy", "id": "i1", "status": "available", "subject": {"reference": "Patient/p1"},
-                 "identifier": [{"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}, {"system": MRN, "value": "4711"}],
-                 "series": [{"uid": "1.2.4", "modality": {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}}]}  # fmt: skip
+    naming_of = {
+        "resourceType": "ImagingStudy",
+        "id": "i1",
+        "status": "available",
+        "subject": {"reference": "Patient/p1"},
+        "identifier": [{"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}, {"system": MRN, "value": "4711"}],
+        "series": [
+            {"uid": "1.2.4", "modality": {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}}
+        ],
+    }
     from tests.tre.data.deid.fhir_files import who
 
     made = one(tmp_path, naming_of)
@@ -221,8 +257,14 @@ def test_an_image_study_has_the_names_of_the_images(tmp_path):
 
 
 def test_release_5_is_read_and_stu3_is_held(tmp_path):
-    five = {"resourceType": "MedicationRequest", "id": "m", "status": "active", "intent": "order", "subject": {"reference": "Patient/p1"},
-            "medication": {"concept": concept("308136", "http://www.nlm.nih.gov/research/umls/rxnorm")}}  # fmt: skip
+    five = {
+        "resourceType": "MedicationRequest",
+        "id": "m",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+        "medication": {"concept": concept("308136", "http://www.nlm.nih.gov/research/umls/rxnorm")},
+    }
     assert one(tmp_path, five)["medication"]["concept"]["coding"][0]["code"] == "308136"
     three = {"resourceType": "Condition", "id": "c", "clinicalStatus": "active", "subject": {"reference": "Patient/p1"}}
     summary, found = extract(tmp_path / "3", ndjson(three))
@@ -235,8 +277,10 @@ def test_types_that_are_not_taken_are_counted_and_a_made_up_one_is_not_named(tmp
     )
     assert found == {}
     assert dict(summary.held) == {
-        "a type that is not taken: Claim": 1, "a type that is not FHIR's": 1, "JSON, but no FHIR resource": 1,
-    }  # fmt: skip
+        "a type that is not taken: Claim": 1,
+        "a type that is not FHIR's": 1,
+        "JSON, but no FHIR resource": 1,
+    }
 
 
 def test_whoever_treats_is_a_name_and_no_more(tmp_path):

@@ -109,7 +109,7 @@ def test_many_faults_are_counted():
         (gzip.compress(ndjson(patient()))[:40] + b"Anna", "torn or damaged"),
         (gzip.compress(b'{"a":"' + b"0" * (80 << 20)), "unpacks to more than"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_fhir_is_refused_in_one_line(content, reason):
     with pytest.raises(Unreadable, match=reason) as told:
         seen(content)
@@ -152,12 +152,41 @@ def test_broken_files_are_read_or_refused(tmp_path_factory, edits, cut, packed):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda below: st.lists(below, max_size=4) | st.dictionaries(
-        st.sampled_from(["resourceType", "entry", "resource", "id", "fullUrl", "subject", "reference", "contained", "identifier",
-                         "system", "value", "code", "coding", "meta", "status", "extension", "modifierExtension", "address"]), below),
-    max_leaves=30), st.sampled_from(["Patient", "Observation", "Bundle", "Encounter", "ImagingStudy"]))  # fmt: skip
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+        lambda below: (
+            st.lists(below, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "resourceType",
+                        "entry",
+                        "resource",
+                        "id",
+                        "fullUrl",
+                        "subject",
+                        "reference",
+                        "contained",
+                        "identifier",
+                        "system",
+                        "value",
+                        "code",
+                        "coding",
+                        "meta",
+                        "status",
+                        "extension",
+                        "modifierExtension",
+                        "address",
+                    ]
+                ),
+                below,
+            )
+        ),
+        max_leaves=30,
+    ),
+    st.sampled_from(["Patient", "Observation", "Bundle", "Encounter", "ImagingStudy"]),
+)
 def test_any_json_is_read_or_refused(tmp_path_factory, value, kind):
     document = {**value, "resourceType": kind} if isinstance(value, dict) else value
     _all_the_way(json.dumps(document).encode(), tmp_path_factory)

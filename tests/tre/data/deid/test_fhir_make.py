@@ -10,8 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tre.data.deid.fhir_files import (
-    ANNA, PART, bundle, bytes_of, concept, extract, lines, ndjson, observation, patient, quantity, who,
-)  # fmt: skip
+    ANNA,
+    PART,
+    bundle,
+    bytes_of,
+    concept,
+    extract,
+    lines,
+    ndjson,
+    observation,
+    patient,
+    quantity,
+    who,
+)
 from tre.data.deid.fhir import check, look, runs
 from tre.data.deid.fhir.part import Fhir
 from tre.data.deid.pseudonyms import PatientId
@@ -161,8 +172,10 @@ def test_synthea_patients_are_valid_when_made_and_nothing_of_theirs_is_left(tmp_
             planted |= {one["value"] for one in said if entry["resourceType"] == "Patient"}
     summary, found = extract(tmp_path, *synthea, part=SYNTHEA, by=who(links=links))
     assert len(summary.persons) == 2
-    assert set(summary.held) <= {f"a type that is not taken: {name}" for name in (
-        "Claim", "Coverage", "DocumentReference", "ExplanationOfBenefit", "Provenance", "SupplyDelivery")}  # fmt: skip
+    assert set(summary.held) <= {
+        f"a type that is not taken: {name}"
+        for name in ("Claim", "Coverage", "DocumentReference", "ExplanationOfBenefit", "Provenance", "SupplyDelivery")
+    }
     text = b"".join(bytes_of(tmp_path).values()).decode()
     words = set(text.replace('"', " ").replace("/", " ").split())
     assert not {one for one in planted if one in words or (len(one) > 8 and one in text)}
@@ -175,11 +188,49 @@ def test_synthea_patients_are_valid_when_made_and_nothing_of_theirs_is_left(tmp_
 
 
 ALLOWED = st.sampled_from(
-    ["status", "code", "subject", "text", "note", "valueString", "display", "coding", "system", "extension", "contained",
-     "url", "identifier", "value", "name", "family", "component", "category", "resourceType", "id", "meta", "_status",
-     "valueCodeableConcept", "effectiveDateTime", "unit", "valueQuantity", "reference", "encounter", "performer", "Status",
-     "period", "start", "address", "line", "city", "state", "language", "profile", "tag", "source"]
-)  # fmt: skip
+    [
+        "status",
+        "code",
+        "subject",
+        "text",
+        "note",
+        "valueString",
+        "display",
+        "coding",
+        "system",
+        "extension",
+        "contained",
+        "url",
+        "identifier",
+        "value",
+        "name",
+        "family",
+        "component",
+        "category",
+        "resourceType",
+        "id",
+        "meta",
+        "_status",
+        "valueCodeableConcept",
+        "effectiveDateTime",
+        "unit",
+        "valueQuantity",
+        "reference",
+        "encounter",
+        "performer",
+        "Status",
+        "period",
+        "start",
+        "address",
+        "line",
+        "city",
+        "state",
+        "language",
+        "profile",
+        "tag",
+        "source",
+    ]
+)
 PLANTED = "Quillfeather"
 JSONISH = st.recursive(
     st.sampled_from(
@@ -220,23 +271,55 @@ def test_every_type_of_the_table_can_be_valid(tmp_path):
     mine = {"reference": "Patient/p1"}
     rx = {"medicationCodeableConcept": concept("308136", "http://www.nlm.nih.gov/research/umls/rxnorm")}
     little = [
-        patient(), observation(), {"resourceType": "RelatedPerson", "patient": mine},
+        patient(),
+        observation(),
+        {"resourceType": "RelatedPerson", "patient": mine},
         {"resourceType": "Encounter", "status": "finished", "class": {"code": "x"}, "subject": mine},
         {"resourceType": "Condition", "subject": mine},
         {"resourceType": "Procedure", "status": "completed", "subject": mine},
-        {"resourceType": "AllergyIntolerance", "patient": mine, "reaction": [{"manifestation": [{"text": "Anna itches"}]}]},
-        {"resourceType": "Immunization", "status": "completed", "patient": mine, "vaccineCode": {"text": "x"}, "occurrenceString": "last year"},
-        {"resourceType": "Medication"}, {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "subject": mine, **rx},
+        {
+            "resourceType": "AllergyIntolerance",
+            "patient": mine,
+            "reaction": [{"manifestation": [{"text": "Anna itches"}]}],
+        },
+        {
+            "resourceType": "Immunization",
+            "status": "completed",
+            "patient": mine,
+            "vaccineCode": {"text": "x"},
+            "occurrenceString": "last year",
+        },
+        {"resourceType": "Medication"},
+        {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "subject": mine, **rx},
         {"resourceType": "MedicationStatement", "status": "active", "subject": mine, **rx},
-        {"resourceType": "MedicationAdministration", "status": "completed", "subject": mine, **rx, "effectiveDateTime": "2020-01-01"},
-        {"resourceType": "MedicationDispense", "status": "completed", "subject": mine, "medicationCodeableConcept": {"text": "x"}},
+        {
+            "resourceType": "MedicationAdministration",
+            "status": "completed",
+            "subject": mine,
+            **rx,
+            "effectiveDateTime": "2020-01-01",
+        },
+        {
+            "resourceType": "MedicationDispense",
+            "status": "completed",
+            "subject": mine,
+            "medicationCodeableConcept": {"text": "x"},
+        },
         {"resourceType": "DiagnosticReport", "status": "final", "subject": mine, "code": {"text": "x"}},
-        {"resourceType": "Specimen", "subject": mine}, {"resourceType": "Device", "patient": mine}, {"resourceType": "Device"},
-        {"resourceType": "ImagingStudy", "status": "available", "subject": mine, "series": [{"uid": "1.2", "modality": {"code": "x"}}, {"uid": "x"}]},
+        {"resourceType": "Specimen", "subject": mine},
+        {"resourceType": "Device", "patient": mine},
+        {"resourceType": "Device"},
+        {
+            "resourceType": "ImagingStudy",
+            "status": "available",
+            "subject": mine,
+            "series": [{"uid": "1.2", "modality": {"code": "x"}}, {"uid": "x"}],
+        },
         {"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": mine},
-        {"resourceType": "CareTeam", "subject": mine}, {"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "x"}, "subject": mine},
+        {"resourceType": "CareTeam", "subject": mine},
+        {"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "x"}, "subject": mine},
         *({"resourceType": name} for name in ("Organization", "Practitioner", "PractitionerRole", "Location")),
-    ]  # fmt: skip
+    ]
     summary, found = extract(tmp_path, ndjson(*little))
     assert not summary.held
     from tre.data.deid.fhir import rules

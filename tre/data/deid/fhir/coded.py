@@ -1,6 +1,6 @@
 """Concepts and quantities: their codes stay, their words do not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,21 +40,21 @@ class Coded:
         """Keep the codings; a concept of words alone is gone."""
         codings = value.get("coding") if type(value) is dict else None
         if type(codings) is list:
-            if len(codings) == 1 and (met := self._met(codings[0])) is not None:
-                at.counts["code"] += 1
-                return met
+            if len(codings) == 1:
+                coding = codings[0]
+                try:
+                    met = self._single[coding["system"], coding["code"]]
+                except (KeyError, TypeError):
+                    pass
+                else:
+                    at.counts["code"] += 1
+                    return met
             kept = [one for coding in codings if (one := self.coding(coding, at)) is not None]
             if kept:
                 return self._remember(kept) if len(codings) == 1 else {"coding": kept}
         if type(value) is dict and "extension" in value and (absent := self.extensions(value["extension"], at)):
             return {"extension": absent}
         return dropped(at)
-
-    def _met(self, coding: Json) -> Json:
-        try:
-            return self._single[coding["system"], coding["code"]]
-        except (KeyError, TypeError):
-            return None
 
     def _remember(self, kept: list[Json]) -> Json:
         if len(self._single) > _MOST:
@@ -121,12 +121,15 @@ def judged(walk: Action, texts: frozenset[str], ages: frozenset[str]) -> Action:
     return act
 
 
-def _marks(value: Json, marked: frozenset[str]) -> list[str]:
+def _marks(value: Json, marked: frozenset[str]) -> Sequence[str]:
     """Return those codes of an observation that are looked for."""
     concept = value.get("code") if type(value) is dict else None
     codings = concept.get("coding") if type(concept) is dict else None
     if type(codings) is not list:
-        return []
+        return ()
+    if len(codings) == 1 and type(codings[0]) is dict:
+        code = codings[0].get("code")
+        return (code,) if type(code) is str and code in marked else ()
     codes = [one.get("code") for one in codings if type(one) is dict]
     return [code for code in codes if type(code) is str and code in marked]
 

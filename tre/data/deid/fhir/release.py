@@ -49,6 +49,6 @@ def _marks(table: Mapping[str, Any]) -> Marks:  # our own table
 
 def _has(resource: Mapping[str, Any], marks: Marks) -> bool:
     of_type = marks.get(resource["resourceType"])
-    if of_type is None or of_type.keys().isdisjoint(resource):
+    if of_type is None or resource.keys().isdisjoint(of_type):
         return False
     return any(SHAPES[shape](resource[name]) for name in of_type if name in resource for shape in of_type[name])

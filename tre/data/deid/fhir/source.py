@@ -1,5 +1,6 @@
 """Resources come as one, as a Bundle, or one a line, packed or not; bombs, double keys and torn lines are found."""
 
+import gc
 import gzip
 import json
 import zlib
@@ -18,6 +19,7 @@ LARGEST = 256 << 20
 """Bytes of one document: a Bundle is read whole."""
 LONGEST = 64 << 20
 """Bytes of one line after the first."""
+LARGE = 1 << 20
 SWOLLEN = 200
 """A packed file may unpack to this many times its size; JSON packs to a tenth or a thirtieth."""
 HARMLESS = 64 << 20
@@ -96,6 +98,18 @@ def _whole(first: bytes, lines: Iterator[bytes], part: Fhir) -> Iterator[Item]:
 def parse(raw: bytes) -> Resource:
     """Read one JSON object in which each key stands once."""
     raw = raw.strip()
+    if len(raw) < LARGE:
+        return _parse(raw)
+    collecting = gc.isenabled()
+    gc.disable()  # millions of parts, none of them garbage
+    try:
+        return _parse(raw)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _parse(raw: bytes) -> Resource:
     try:
         found = orjson.loads(raw)
         written = orjson.dumps(found)  # which goes less deep than reading does

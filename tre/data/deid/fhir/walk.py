@@ -56,8 +56,8 @@ class Walker:
         fields["extension"] = self._extensions.all
         fields["modifierExtension"] = self._extensions.modifiers
         if whole:  # what `record` writes itself
-            fields |= dict.fromkeys(("resourceType", "id", "meta", "language", "contained"), _passed)
-        walk = _walk(fields, _needs(tree), whole=whole)
+            written = dict.fromkeys(("resourceType", "id", "meta", "language", "contained"))
+        walk = _walk({**fields, **written} if whole else fields, _needs(tree), whole=whole)
         if "code" in fields and "valueString" in fields:
             return judged(walk, frozenset(self._part.texts), self._ages)
         return walk
@@ -77,10 +77,6 @@ class Walker:
         if verb == "reference":
             return actions.reference(frozenset(rest.split()), self._part)
         return self._types[verb]
-
-
-def _passed(_value: Json, _at: At) -> Json:
-    return None
 
 
 @dataclass(frozen=True)
@@ -119,7 +115,11 @@ def _mask(many: str, action: str) -> str:
     return ""
 
 
-def _walk(fields: Mapping[str, Action], needs: _Needs, *, whole: bool) -> Action:
+def _lost(_value: Json, _at: At) -> Json:
+    """Stand for every element that is not in the table."""
+
+
+def _walk(fields: Mapping[str, Action | None], needs: _Needs, *, whole: bool) -> Action:
     """Return the function that goes through one object."""
     find = fields.get
     singles = needs.singles
@@ -130,12 +130,13 @@ def _walk(fields: Mapping[str, Action], needs: _Needs, *, whole: bool) -> Action
             return dropped(at)
         made, lost = {}, 0
         for key, inner in value.items():
-            action = find(key)
-            if action is None:
+            action = find(key, _lost)
+            if action is _lost:
                 lost += 1
-            elif (kept := action(inner, at)) is not None:
+            elif action is not None and (kept := action(inner, at)) is not None:
                 made[key] = kept
-        at.counts["drop"] += lost
+        if lost:
+            at.counts["drop"] += lost
         if some and not (singles.issubset(made) and not needs.groups) and not _complete(made, value, needs, at):
             if whole:
                 raise HeldBack(MISSING)
