@@ -50,7 +50,7 @@ def _patients(one: Somebody, file: str, key: Key) -> Iterator[dict]:
     if one.age < 90:
         page("birthDate", one.born, Answer.YEAR, trap="partial date" if one.number == people.PARTIAL else "")
     else:
-        page("birthDate", "1932", Answer.REMOVED, trap="age 93" if one.age == 93 else "90 and over")
+        page("birthDate", one.born.year, Answer.REMOVED, trap="age 93")
     _say_omop(key, one)
     page("extension.*.valueCode", one.sex, Answer.KEPT, trap="an extension that may stay")
     page("address.*.state", one.state, Answer.KEPT)
@@ -74,7 +74,7 @@ def _say_omop(key: Key, one: Somebody) -> None:
     if one.age < 90:
         page("year_of_birth", one.born, Answer.YEAR)
     else:
-        page("year_of_birth", "1932", Answer.REMOVED, trap="90 and over")
+        page("year_of_birth", one.born.year, Answer.REMOVED, trap="age 93")
     facts = {"condition_occurrence": "condition_start_date", "drug_exposure": "drug_exposure_start_date"}
     facts |= {"procedure_occurrence": "procedure_date", "visit_occurrence": "visit_start_date"}
     for table, day in facts.items():

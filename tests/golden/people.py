@@ -6,12 +6,12 @@ from datetime import date, timedelta
 from random import Random
 
 SEED = 20261123
-BORN = ((1932, 8, 0), (1948, 7, 7), (1960, 6, 6), (1975, 7, 6), (1988, 7, 6))
+BORN = ((1930, 8, 0), (1948, 7, 7), (1960, 6, 6), (1975, 7, 6), (1988, 7, 6))
 """Year of birth, how many women, how many men: groups large enough for the smallest that a project allows."""
 COUNT = sum(women + men for _, women, men in BORN)
 
-AGED = 0
-"""93 years old; all who were born in 1932 are 90 or older."""
+OLD = 1930
+"""Who was born then is 93 on every day of the story: the last of their stays is the first of January."""
 TWINS = (8, 9)
 LEAP = 22
 """Born on 29 February."""
@@ -22,7 +22,7 @@ SAME_STRING = 11
 """Their MRN is the accession number of LENDER, and the PACS id of TWINS[0]."""
 LENDER = 12
 WITHDRAWN = 25
-DEAD = (2, 30)
+DEAD = (26, 30)
 
 _FIRST = "Ostr Quill Brack Thorn Zephyr Wexl Krondh Valdm Ysold Pemberl Drax Hollin Fennim Grunw Jaspen"
 _LAST = "aberry,edoux,ingsworthy,ovitzka,umbarro,ezhnikova,allanto,oskeggi"
@@ -200,8 +200,9 @@ def _with_traps(people: list[Somebody], draw: _Draw) -> Iterator[Somebody]:
     second |= {name: first[name] for name in ("family", "born", "street", "zip", "state", "race")}
     changed[LEAP]["born"] = date(1960, 2, 29)
     changed[LEAP]["stay"] = _at(people[LEAP].stay, date(2024, 2, 29), date(2024, 3, 3))
-    changed[AGED]["born"] = date(1932, 1, 2)
-    changed[AGED]["stay"] = _at(people[AGED].stay, date(2025, 2, 1), date(2025, 2, 4))
+    for number, one in changed.items():
+        if one["born"].year == OLD:
+            one["stay"] = _at(people[number].stay, date(2023, 12, 28), date(2024, 1, 1))
     changed[TWINS[0]]["pacs"] = changed[SAME_STRING]["mrn"]
     changed[MERGED]["old"] = (_old(people[MERGED], "S0911", people[MERGED].subject, draw),)
     changed[CHAINED]["old"] = (
