@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Label:
-    """Which standard an extract meets, by what, and what keeps it from the stricter ones."""
+    """The strictest standard that an extract meets, by what, and what keeps it from the others."""
 
     profile: str
     title: str
@@ -48,7 +48,7 @@ class Label:
     lines: tuple[Line, ...]
     notes: tuple[str, ...]
     stops: dict[str, tuple[str, ...]]
-    """Stricter standard -> what stops the extract from meeting it."""
+    """Standard that is not met -> what stops it."""
 
     def to_json(self) -> str:
         """Write it for machines."""
@@ -57,16 +57,14 @@ class Label:
 
 def of(plan: Plan) -> Label:
     """Label what this plan lets out."""
-    stops = dict[str, tuple[str, ...]]()
-    for profile in profiles.known():
-        said = list(_verdicts(profile, plan))
-        against = tuple(_against(said))
-        if not against:
-            return _label(profile, said, plan, stops)
-        stops[profile.title] = against
+    said = {profile: list(_verdicts(profile, plan)) for profile in profiles.known()}
+    against = {profile: tuple(_against(each)) for profile, each in said.items()}
+    stops = {profile.title: lines for profile, lines in against.items() if lines}
+    met = next((profile for profile, lines in against.items() if not lines), None)
+    if met:
+        return _label(met, said[met], plan, stops)
     loosest = profiles.known()[-1]
-    unmet = _label(loosest, list(_verdicts(loosest, plan)), plan, stops)
-    return Label(NONE, "No standard", "", unmet.lines, (), stops)
+    return Label(NONE, "No standard", "", _label(loosest, said[loosest], plan, stops).lines, tuple(_blind(plan)), stops)
 
 
 def markdown(label: Label) -> str:

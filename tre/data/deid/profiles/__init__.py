@@ -89,7 +89,7 @@ class Part:
         return bool(held) if self.has == "*" else self.has == held or (isinstance(held, tuple) and self.has in held)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Profile:
     """One standard."""
 
