@@ -450,3 +450,22 @@ def test_two_projects_cannot_be_joined(tmp_path):
     for one, other in zip(*said, strict=True):
         assert one
         assert one.isdisjoint(other)
+
+
+def test_a_name_in_a_character_set_of_an_item(tmp_path):
+    item = a_code(SpecificCharacterSet="ISO_IR 192", ReferencedSOPInstanceUID="1.2.3", Manufacturer="Müller")
+    said = a_slice(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")
+    said.ReferencedImageSequence = Sequence([item])
+    content = outcome(tmp_path, written(said))
+    assert "Müller".encode() not in content
+    assert "Müller".encode("latin-1") not in content
+
+
+def test_an_id_where_a_number_should_be(tmp_path):
+    said = a_slice(PatientID="4857773456", InstanceNumber="4857773456")
+    assert b"4857773456" not in outcome(tmp_path, written(said))
+
+
+def test_an_id_in_another_alphabet_is_looked_up_as_it_reads():
+    content = written(a_slice(PatientID="É77"))
+    assert look.look(io.BytesIO(content), a_part()).ids[0].value == "É77"

@@ -25,6 +25,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 _WORD = re.compile(r"\w+")
 _UID = re.compile(r"(?<![\d.])[012](?:\.\d+){4,}(?![\d.])")
 SHORTEST = 3
+LONG_NUMBER = 6
+"""Digits of an integer that may be an id."""
 """Letters of a word that is looked for; names in other scripts may be shorter."""
 
 
@@ -139,6 +141,8 @@ class Work:
 
     def text(self, value: bytes) -> bytes | None:
         """Return a text that may stay: readable, without a name, its UIDs named anew; or nothing."""
+        if not self.outermost and (not value.isascii() or b"\x1b" in value):
+            return None  # an item may have character sets of its own
         text = self.decoded(value)
         if charset.UNREADABLE in text or _CONTROL.search(text.rstrip("\0")):
             return None
@@ -243,10 +247,12 @@ def _text(work: Work, one: Element, rule: Rule) -> Element | None:
     return _empty(work, one, rule)
 
 
-def _number(_work: Work, one: Element, _rule: Rule) -> Element | None:
-    if isinstance(one.value, bytes) and _fits(one) and values.fits(one.vr, one.value):
-        return one
-    return None
+def _number(work: Work, one: Element, _rule: Rule) -> Element | None:
+    if not isinstance(one.value, bytes) or not _fits(one) or not values.fits(one.vr, one.value):
+        return None
+    if one.vr == b"IS" and len(one.value) >= LONG_NUMBER and work.names_somebody(one.value.decode("ascii")):
+        return None
+    return one
 
 
 def _term(work: Work, one: Element, rule: Rule) -> Element | None:
@@ -286,7 +292,9 @@ def _age(_work: Work, one: Element, _rule: Rule) -> Element | None:
     return None if kept is None else Element(one.tag, b"AS", kept)
 
 
-def _charset(work: Work, one: Element, rule: Rule) -> Element:
+def _charset(work: Work, one: Element, rule: Rule) -> Element | None:
+    if not work.outermost:
+        return None
     good = isinstance(one.value, bytes) and one.vr == b"CS" and charset.known(one.value)
     return one if good else _empty(work, one, rule)
 

@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         "bytes": pa.int64(),
     }
 )
+AT_ONCE = 10_000
 SLICED = frozenset(("CT", "MR", "PT"))
 HEADS = frozenset(
     (
@@ -75,9 +76,27 @@ def row(image: Image, kept: Dataset, *, person: str, path: str, blacked_out: boo
     }
 
 
-def table(rows: list[Row]) -> pa.Table:
-    """Return the table, in an order that says nothing of the source's."""
-    return pa.Table.from_pylist(sorted(rows, key=lambda one: str(one["path"])), SCHEMA)
+class Rows:
+    """Rows of one extract, kept small: a million of them are a few hundred megabytes."""
+
+    def __init__(self) -> None:
+        self._full: list[pa.Table] = []
+        self._rows: list[Row] = []
+
+    def add(self, row: Row) -> None:
+        """Take one more."""
+        self._rows.append(row)
+        if len(self._rows) == AT_ONCE:
+            self._pack()
+
+    def table(self) -> pa.Table:
+        """Return the table, in an order that says nothing of the source's."""
+        self._pack()
+        return pa.concat_tables(self._full).sort_by("path")
+
+    def _pack(self) -> None:
+        self._full.append(pa.Table.from_pylist(self._rows, SCHEMA))
+        self._rows = []
 
 
 def _text(kept: Dataset, tag: int) -> str:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from tre.data.deid.dicom import blackout, charset, encode, gate, images, look, profile
 from tre.data.deid.dicom.clean import OTHER_IDS, Rules, clean, identifiers
-from tre.data.deid.dicom.images import Row
+from tre.data.deid.dicom.images import Row, Rows
 from tre.data.deid.dicom.look import PATIENT_ID
 from tre.data.deid.dicom.parse import Dataset, Image, read, value_of
 from tre.data.deid.dicom.part import Dicom, Region
@@ -51,17 +51,17 @@ def make(
     """Write every image that may leave; `cleared` is SHA-256 of a file -> regions that a person said to black out."""
     done = Summary(rules={"PS3.15 E.1-1": profile.EDITION, "dicom": profile.digest()})
     making = _Making(part, who, Rules(part, who.naming), folder, cleared or {}, done)
-    rows: list[Row] = []
+    rows = Rows()
     for stored, at in zip(files, numbers(1), strict=False):
         try:
-            rows.append(_one(making, stored))
+            rows.add(_one(making, stored))
         except Held as reason:
             done.held[str(reason)] += 1
         except Unreadable:
             done.held[BROKEN] += 1
         tell(at)
     done.counts = Counter({str(verb): count for verb, count in done.counts.items()})
-    if rows:
+    if done.records:
         _table(making, rows)
     return done
 
@@ -145,8 +145,8 @@ def _note(done: Summary, image: Image, person: Person, path: str) -> None:
     done.identifiers.update((person.pseudonym, value) for value in identifiers(image))
 
 
-def _table(making: _Making, rows: list[Row]) -> None:
+def _table(making: _Making, rows: Rows) -> None:
     path = f"{FOLDER}/images.parquet"
-    pq.write_table(images.table(rows), making.folder / path, compression="zstd")
+    pq.write_table(rows.table(), making.folder / path, compression="zstd")
     making.done.files.append(path)
     making.done.tables[f"{FOLDER}/images"] = "person"
