@@ -5,23 +5,22 @@ its report, and its bytes are gone. The same version, plan and keys give the sam
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from hashlib import file_digest, sha256
-from pathlib import Path
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tre.data import assessing, catalogue, engine, keeping, kinds, linkage, silo, withdrawals
+from tre.data import assessing, catalogue, engine, keeping, kinds, linkage, report, silo, withdrawals
 from tre.data.assessing import Report
 from tre.data.deid import plan as plans
 from tre.data.deid import pseudonyms
-from tre.data.deid.stored import Summary, nobody
+from tre.data.deid.stored import nobody
 from tre.data.evidence import epoch_of, index_of
 from tre.data.harmonise import vocabulary
+from tre.data.made import Made, labelled
 from tre.data.making import Order, make
 from tre.errors import NotFound, Refused
 from tre.governance import committee, projects, superseded
@@ -50,66 +49,14 @@ def prepare(
         cleared = kinds.cleared(session, dataset)
     words = vocabulary.current(records, settings) if order.plan.omop else None
     home = settings.extracts / project / dataset
-    with keeping.alone(silo.folder_of(settings, dataset), f"dataset {dataset}"), keeping.aside(home) as made:
+    with keeping.alone(silo.folder_of(settings, dataset), f"dataset {dataset}"), keeping.aside(home) as folder:
         with engine.connection() as con:
-            tables = make(con, order, made)
-            made_kinds = kinds.make(order, made / "data", persons, cleared=cleared, vocabulary=words, tell=tell)
-            report = assessing.assess(con, order, made, made_kinds, persons, tell=tell)
-        done = Made(order, made, report, tables, made_kinds)
+            tables = make(con, order, folder)
+            others = kinds.make(order, folder / "data", persons, cleared=cleared, vocabulary=words, tell=tell)
+            said = labelled(order.plan, folder / "data")
+            checks = assessing.assess(con, order, folder, others, persons, tell=tell)
+        done = Made(order, folder, checks, tables, others, said)
         return _record(records, done, actor=actor, now=now)
-
-
-@dataclass(frozen=True)
-class Made:
-    """An extract that has no place yet."""
-
-    order: Order
-    folder: Path
-    report: Report
-    tables: list[dict[str, object]]
-    kinds: Mapping[str, Summary]
-
-    @property
-    def files(self) -> list[dict[str, object]]:
-        """Every file: name, bytes, SHA-256; of a table of the plan also its rows, actions and what was left out."""
-        known = {table["name"] for table in self.tables}
-        data = self.folder / "data"
-        others = sorted(path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file())
-        return self.tables + [_hashed(data, name) for name in others if name not in known]
-
-    def manifest(self) -> str:
-        """Say what went in, by which rules, and what came out."""
-        order = self.order
-        person = {table.name: table.subject for table in order.plan.tables}
-        for made in self.kinds.values():
-            person |= made.tables
-        said = {
-            "dataset_index": order.manifest.index,
-            "epoch": order.epoch,
-            "files": self.files,
-            "kinds": {name: _counted(made) for name, made in self.kinds.items()},
-            "linkage": withdrawals.scope_of(order.dataset, order.plan.linkage_name),
-            "linkage_version": order.links.number if order.links else None,
-            "person": person,
-            "plan_sha256": order.manifest.plan_sha256,
-            "version": order.version,
-        }
-        return json.dumps(said, sort_keys=True)
-
-
-def _counted(made: Summary) -> dict[str, object]:
-    return {
-        "records": made.records,
-        "persons": len(made.persons),
-        "actions": dict(made.counts),
-        "held": dict(made.held),
-        "rules": made.rules,
-    }
-
-
-def _hashed(data: Path, name: str) -> dict[str, object]:
-    with (data / name).open("rb") as file:
-        return {"name": name, "bytes": (data / name).stat().st_size, "sha256": file_digest(file, "sha256").hexdigest()}
 
 
 def _persons(order: Order) -> kinds.Persons | None:
@@ -150,8 +97,8 @@ def refusal(row: ExtractRow) -> Refused | None:
     """Say why an extract may not be mounted, and what to do about it."""
     if row.assessed:
         return None
-    report = json.loads(row.report)
-    measured, found = report["risk"], report["leaks"]["found"]
+    said = json.loads(row.report)
+    measured, found = said["risk"], said["leaks"]["found"]
     remedies = []
     if measured["k"] < measured["smallest"]:
         which = ", ".join(measured["quasi_identifiers"])
@@ -160,7 +107,7 @@ def refusal(row: ExtractRow) -> Refused | None:
             f" (smallest: {measured['k']}): generalise {which} further in the plan, or drop one"
         )
     remedies += [f"{one['table']}.{one['column']} holds {one['how']} in {one['cells']} cells: drop it" for one in found]
-    remedies += list(_searched(report))
+    remedies += list(_searched(said))
     again = f"register the plan again, ingest again and apply for the new version of {row.dataset}"
     return Refused(
         f"extract {row.number} of {row.dataset} for {row.project} is not mounted: it did not pass its checks",
@@ -168,9 +115,9 @@ def refusal(row: ExtractRow) -> Refused | None:
     )
 
 
-def _searched(report: dict[str, Any]) -> Iterator[str]:  # Any: JSON
+def _searched(said: dict[str, Any]) -> Iterator[str]:  # Any: JSON
     """Say what the search of all bytes found; reports of older days have none."""
-    swept, own = report.get("search", {}), report.get("short", {})
+    swept, own = said.get("search", {}), said.get("short", {})
     for one in swept.get("found", [])[:SAID]:
         how = f", {one['how']}" if one["how"] else ""
         yield f"{one['file']} holds identifiers of persons in {one['places']} places{how}: mend the plan for it"
@@ -224,7 +171,7 @@ def _approved(session: Session, dataset: str, project: str, *, now: datetime) ->
 # --- keeping ---------------------------------------------------------------------------------------------------------
 def _record(records: Records, done: Made, *, actor: str, now: datetime) -> ExtractRow:
     """Write the extract down and, if it passed, give it its place, in one act."""
-    order, report, manifest = done.order, done.report, done.manifest()
+    order, checks, manifest = done.order, done.report, done.manifest()
     subject = f"extract/{order.project}/{order.dataset}"
     with records.act(actor, "extract.prepare", f"project/{order.project}") as session:
         catalogue.in_use(session, order.dataset, for_update=True)
@@ -234,8 +181,8 @@ def _record(records: Records, done: Made, *, actor: str, now: datetime) -> Extra
             version=order.version,
             number=_next(session, order),
             manifest=manifest,
-            report=report.to_json(),
-            assessed=report.passed,
+            report=checks.to_json(),
+            assessed=checks.passed,
             prepared_at=now,
         )
         session.add(row)
@@ -250,26 +197,36 @@ def _record(records: Records, done: Made, *, actor: str, now: datetime) -> Extra
             plan_sha256=order.manifest.plan_sha256,
             manifest_sha256=sha256(manifest.encode()).hexdigest(),
         )
-        audit.append(session, "extract.assess", actor=actor, subject=subject, at=now, **_told(report))
-        if report.passed:
+        audit.append(session, "extract.assess", actor=actor, subject=subject, at=now, **_told(checks))
+        _keep_report(done, row)
+        if checks.passed:
             _place(done, row)
     return row
 
 
-def _told(report: Report) -> dict[str, audit.Fact]:
+def _keep_report(done: Made, row: ExtractRow) -> None:
+    """Lay the report beside the extract, as a page and as JSON; that of one that did not pass too."""
+    place = done.order.settings.extract(row.project, row.dataset, row.number)
+    said, words = json.loads(row.report), json.loads(done.label.to_json())
+    title = f"{row.dataset} for {row.project}, extract {row.number}"
+    files.replace(place.with_name(f"{place.name}.report.html"), report.page(said, words, title=title).encode())
+    files.replace(place.with_name(f"{place.name}.report.json"), report.to_json(said).encode())
+
+
+def _told(checks: Report) -> dict[str, audit.Fact]:
     """Return what the audit log keeps of the checks: numbers, and where."""
     return {
-        "passed": report.passed,
-        "k": report.risk.k,
-        "smallest": report.risk.smallest,
-        "persons": report.risk.persons,
-        "leaks": [f"{found.table}.{found.column}" for found in report.leaks.found],
-        "identifiers": report.search.identifiers,
-        "files": report.search.files,
+        "passed": checks.passed,
+        "k": checks.risk.k,
+        "smallest": checks.risk.smallest,
+        "persons": checks.risk.persons,
+        "leaks": [f"{found.table}.{found.column}" for found in checks.leaks.found],
+        "identifiers": checks.search.identifiers,
+        "files": checks.search.files,
         "files_with_identifiers": len(
-            {one.file for one in report.search.found} | {one for one, _ in report.short.found}
+            {one.file for one in checks.search.found} | {one for one, _ in checks.short.found}
         ),
-        "files_unread": len(report.search.unread),
+        "files_unread": len(checks.search.unread),
     }
 
 

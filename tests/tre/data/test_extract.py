@@ -104,11 +104,15 @@ def test_an_extract_is_readable_by_all_and_writable_by_none(settings, records, n
     folder = settings.extract("sunrise", "trial", row.number)
     assert folder.stat().st_mode & 0o777 == 0o755
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {
+        "LABEL.md": 0o444,
+        "label.json": 0o444,
         "people.parquet": 0o444,
         "visits.parquet": 0o444,
     }
     assert folder.with_name("1.identifiers").stat().st_mode & 0o777 == 0o600
-    assert sorted(path.name for path in folder.parent.iterdir()) == ["1", "1.identifiers"]
+    beside = ["1", "1.identifiers", "1.report.html", "1.report.json"]
+    assert sorted(path.name for path in folder.parent.iterdir()) == beside
+    assert {(folder.parent / name).stat().st_mode & 0o777 for name in beside[1:]} == {0o600}
 
 
 def test_prepare_and_assess_are_in_the_log_with_hashes_and_no_value(settings, records, now, tmp_path):
