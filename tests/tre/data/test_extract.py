@@ -122,7 +122,8 @@ def test_prepare_and_assess_are_in_the_log_with_hashes_and_no_value(settings, re
         prepared, assessed = [json.loads(entry.body) for entry in session.scalars(wanted)]
     assert prepared["subject"] == assessed["subject"] == "extract/sunrise/trial/1"
     assert prepared["facts"]["manifest_sha256"] == sha256(row.manifest.encode()).hexdigest()
-    assert assessed["facts"] == {"k": 30, "leaks": [], "passed": True, "persons": 60, "smallest": 5}
+    searched = {"files": 4, "files_unread": 0, "files_with_identifiers": 0, "identifiers": 240}
+    assert assessed["facts"] == {"k": 30, "leaks": [], "passed": True, "persons": 60, "smallest": 5, **searched}
 
 
 def test_without_an_approval_nothing_is_made_and_the_refusal_is_recorded(settings, records, now, tmp_path):
