@@ -9,7 +9,6 @@ A row whose id is in neither is nobody's: it is refused or held, not hashed blin
 
 import base64
 import json
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,7 +36,6 @@ HOUSE = ".linkage"
 """Folder of the silo; no dataset's name begins with a dot."""
 FILES = ("ids", "merged")
 ROW_GROUP = 131_072
-HELD_TOLD = 1000
 
 
 def load(records: Records, settings: Settings, name: str, path: Path, *, actor: str, now: datetime) -> int:
@@ -197,19 +195,6 @@ class People:
     seen: set[str] = field(default_factory=set)
     known: pa.Array | None = None
     """Ids of the linkage table, once it is read."""
-    links: Links | None = None
-    """The newest loading of the linkage that the plan names: whose id it does not know is held, not refused."""
-    held: Counter[str] = field(default_factory=Counter)
-    """Table -> rows that are nobody's yet; they lie in the silo and are in no extract until the linkage knows them."""
-    held_rows: dict[str, list[int]] = field(default_factory=dict)
-    """Table -> the first of them by their numbers."""
-
-    def hold(self, table: str, first_row: int, strange: pa.Array) -> None:
-        """Note the rows that are nobody's."""
-        rows = pc.add(pc.indices_nonzero(strange), first_row)
-        self.held[table] += len(rows)
-        told = self.held_rows.setdefault(table, [])
-        told += rows[: max(0, HELD_TOLD - len(told))].to_pylist()
 
     def settle(self) -> None:
         """Let nobody in after this table who is not yet seen."""
@@ -231,14 +216,8 @@ class Place:
 
 
 def check_people(values: pa.Array, people: People, place: Place, *, table: Table, column: Column) -> None:
-    """Refuse a row that is nobody's, or whose person the dataset's own table does not list; a linkage holds it."""
+    """Refuse a row that is nobody's, or whose person the dataset's own table does not list."""
     is_subject = column.name == table.subject
-    if people.links is not None:
-        whose = people.links.whose(column.system, column.id, values)
-        if is_subject:
-            people.hold(table.name, place.first_row, pc.is_null(whose))
-        people.seen.update(pc.unique(whose.drop_null()).to_pylist())
-        return
     if is_subject:
         place.refuse_first(pc.is_null(values), "no id; each row belongs to somebody")
     if people.known is not None:

@@ -87,13 +87,6 @@ class Links:
         known = self._by_kind.get((system, kind), {})
         return {value for value in values if value.strip() not in known}
 
-    def whose(self, system: str, kind: str, values: pa.Array) -> pa.Array:
-        """Return the subject of each id, NULL where it is nobody's: many at once."""
-        mine = self.ids.filter(pc.and_(pc.equal(self.ids["system"], system), pc.equal(self.ids["type"], kind)))
-        at = pc.index_in(pc.utf8_trim_whitespace(values), mine["value"])
-        found = mine["subject"].combine_chunks().take(at)
-        return pc.binary_join_element_wise(self.name, found, ":")
-
     def subject(self, system: str, kind: str, value: str) -> PatientId | None:
         """Return whose an id is."""
         return self._by_kind.get((system, kind), {}).get(value.strip())
