@@ -50,14 +50,17 @@ def output(tool: str, *words: str, feed: Iterable[bytes]) -> Iterator[IO[bytes]]
     with _started(partial(_use, tool, *words), b"", tells=True) as (process, into, out):
         feeder = Thread(target=_pour_apart, args=(feed, into, faults), daemon=True)
         feeder.start()
+        later: list[Unreadable] = []
         try:
             yield out
+        except Unreadable as fault:  # perhaps only because what was fed broke off
+            later.append(fault)
         finally:
             out.close()
             feeder.join()
         done = process.ended()
-    if faults or not done:
-        raise faults[0] if faults else Unreadable(FAILED)
+    if faults or later or not done:
+        raise [*faults, *later, Unreadable(FAILED)][0]
 
 
 @dataclass

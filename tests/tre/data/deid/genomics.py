@@ -68,8 +68,20 @@ TAGS = ("NM:i:0", "MD:Z:10", "AS:i:10", "RG:Z:1")
 def sam(count=50, *, head=SAM_HEAD, groups=GROUP, more="", tags=TAGS):
     lines = (
         "\t".join(
-            [f"read{at // 2}", str(65 + at % 2 * 64), "chr1", str(100 + at), "60", "10M", "=", str(100 + at), "0"]
-            + ["ACGTACGTAC", "FFFFFFFFFF", *tags]
+            [
+                f"read{at // 2}",
+                str(65 + at % 2 * 64),
+                "chr1",
+                str(100 + at),
+                "60",
+                "10M",
+                "=",
+                str(100 + at),
+                "0",
+                "ACGTACGTAC",
+                "FFFFFFFFFF",
+                *tags,
+            ]
         )
         for at in range(count)
     )

@@ -1,6 +1,6 @@
 """A CRAM is a row of containers; the first holds the header alone, so that a new one can stand in front of the others.
 
-CRAM 3.1 specification, sections 6 to 8; 2.1 differs in having no checksums.
+CRAM 3.1 specification, sections 6 to 8. Older ones have no checksums, and their lengths are not to be relied on.
 """
 
 import struct
@@ -14,13 +14,8 @@ from tre.errors import Unreadable
 
 MAGIC = b"CRAM"
 DEFINITION = 26
-VERSIONS = {(2, 1), (3, 0), (3, 1)}
-CHECKED = 3
-"""Major version since which headers and blocks have checksums."""
-EOF = {
-    2: bytes.fromhex("0b000000ffffffff0fe0454f4600000000010000010006060100010001 00".replace(" ", "")),
-    3: bytes.fromhex("0f000000ffffffff0fe0454f46000000000100 05bdd94f0001000606010001000100ee63014b".replace(" ", "")),
-}
+VERSIONS = {(3, 0), (3, 1)}
+EOF = bytes.fromhex("0f000000ffffffff0fe0454f4600000000010005bdd94f0001000606010001000100ee63014b")
 LARGEST_HEADER = 64 << 20
 MOST_LANDMARKS = 100_000
 CHUNK = 4 << 20
@@ -75,20 +70,20 @@ def read(file: BinaryIO) -> Start:
         raise Unreadable("not a CRAM")
     version = (definition[4], definition[5])
     if version not in VERSIONS:
-        raise Unreadable("a CRAM of a version that is not known; known: 2.1, 3.0, 3.1")
-    length, blocks, size = _container(file, version[0])
+        raise Unreadable("a CRAM of a version that is not known: bring it as 3.0 or 3.1, or as BAM")
+    length, blocks, size = _container(file)
     if not 0 < length <= LARGEST_HEADER or not blocks:
         raise Unreadable("a header of more than 64 MB, or none")
-    return Start(version, _text(_Bytes(file), version[0]), DEFINITION + size + length)
+    return Start(version, _text(_Bytes(file)), DEFINITION + size + length)
 
 
-def _container(file: BinaryIO, major: int) -> tuple[int, int, int]:
+def _container(file: BinaryIO) -> tuple[int, int, int]:
     """Read a container's header: length of what follows, how many blocks, and its own size."""
     said = _Bytes(file)
     length = said.int32()
     for _ in range(4):  # reference, start, span, records
         said.number()
-    said.number(LTF8 if major >= CHECKED else ITF8)  # records before
+    said.number(LTF8)  # records before
     said.number(LTF8)  # bases
     blocks = said.number()
     landmarks = said.number()
@@ -96,18 +91,17 @@ def _container(file: BinaryIO, major: int) -> tuple[int, int, int]:
         raise Unreadable(DAMAGED)
     for _ in range(landmarks):
         said.number()
-    _prove(said, major)
+    _prove(said)
     return length, blocks, len(said.seen)
 
 
-def _prove(said: _Bytes, major: int) -> None:
-    if major >= CHECKED:
-        checksum = zlib.crc32(said.seen)
-        if said.take(4) != struct.pack("<I", checksum):
-            raise Unreadable(DAMAGED)
+def _prove(said: _Bytes) -> None:
+    checksum = _checksum(said.seen)
+    if said.take(4) != checksum:
+        raise Unreadable(DAMAGED)
 
 
-def _text(said: _Bytes, major: int) -> bytes:
+def _text(said: _Bytes) -> bytes:
     """Read the header's text from the first block."""
     method, kind = said.take(2)
     said.number()  # content id
@@ -115,7 +109,7 @@ def _text(said: _Bytes, major: int) -> bytes:
     if kind != FILE_HEADER or method not in {RAW, GZIP} or max(size, clear) > LARGEST_HEADER:
         raise Unreadable("a CRAM's first block is no header")
     content = said.take(size)
-    _prove(said, major)
+    _prove(said)
     if method == GZIP:
         try:
             content = zlib.decompressobj(31).decompress(content, clear)
@@ -130,38 +124,36 @@ def _text(said: _Bytes, major: int) -> bytes:
 def walk(file: BinaryIO, start: Start) -> int:
     """Go from container to container up to the marker of the end; return how many there are."""
     count, at = 0, start.end
-    marker = EOF[start.version[0]]
     end = file.seek(0, 2)
     while at < end:
         file.seek(at)
-        length, _, size = _container(file, start.version[0])
-        if length < 0 or at + size + length > end:
-            raise Unreadable(CUT_OFF)
-        file.seek(at)
-        if size + length == len(marker) and file.read(len(marker)) == marker:
-            if at + len(marker) != end:
+        if file.read(len(EOF)) == EOF:
+            if at + len(EOF) != end:
                 raise Unreadable(BEHIND)
             return count
+        file.seek(at)
+        length, _, size = _container(file)
         at += size + length
         count += 1
+        if length < 0 or at > end:
+            raise Unreadable(CUT_OFF)
     raise Unreadable(NO_MARKER)
 
 
 def swapped(file: BinaryIO, start: Start, text: bytes) -> Iterator[bytes]:
     """Yield the file with another header; the containers behind it are copied as they are."""
-    major, minor = start.version
-    yield MAGIC + bytes([major, minor]) + bytes(20)
+    yield MAGIC + bytes(start.version) + bytes(20)
     content = struct.pack("<i", len(text)) + text
     block = bytes([RAW, FILE_HEADER]) + _itf8(0) + _itf8(len(content)) * 2 + content
-    block += _checksum(block, major)
+    block += _checksum(block)
     head = struct.pack("<i", len(block)) + _itf8(0) * 6 + _itf8(1) + _itf8(1) + _itf8(0)
-    yield head + _checksum(head, major) + block
+    yield head + _checksum(head) + block
     file.seek(start.end)
     yield from iter(lambda: file.read(CHUNK), b"")
 
 
-def _checksum(said: bytes, major: int) -> bytes:
-    return struct.pack("<I", zlib.crc32(said)) if major >= CHECKED else b""
+def _checksum(said: bytes | bytearray) -> bytes:
+    return struct.pack("<I", zlib.crc32(said))
 
 
 def _itf8(number: int) -> bytes:

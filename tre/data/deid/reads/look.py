@@ -1,4 +1,4 @@
-"""At the front door each file of reads is read to its end: whether it is whole, whose it is, and if its reads may be copied raw."""
+"""At the front door a file of reads is read to its end: it must be whole; whose it is, what may be copied, is told."""
 
 import hashlib
 import json

@@ -5,6 +5,7 @@ reads whose values fit, is as long as what it writes when it keeps everything.
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -29,7 +30,10 @@ FIRST = 2000
 
 def clean(found: Source, rules: Rules) -> bool:
     """Say whether every tag of every read may stay as it is; refuse what holds no reads."""
-    whole = _length(found, [])
+    try:
+        whole = _length(found, [])
+    except Unreadable as fault:
+        raise Unreadable(_UNREADABLE if str(fault) == htslib.FAILED else str(fault)) from None
     groups = [line.said["ID"] for line in found.header.groups]
     if not all(_ASKABLE.fullmatch(one) for one in groups):
         return False
@@ -61,17 +65,14 @@ def _kept_length(found: Source, rules: Rules, groups: list[str], asked: Abstract
 def _length(found: Source, words: list[str]) -> int:
     """Count the bytes of the reads as samtools writes them."""
     fast = WITHOUT_BASES if found.cram else []
-    feed = _proved(found)
-    try:
-        with htslib.output("samtools", "view", "-u", "--no-PG", *words, *fast, "-", feed=feed) as out:
-            pieces = bgzf.inflate(out)  # type: ignore[arg-type]  # a pipe is read from its start to its end
-            seen = [0]
-            counted = _counted(pieces, seen)
-            skip = source.read(counted).skip
-            for _ in counted:
-                pass
-    except Unreadable as fault:
-        raise Unreadable(_UNREADABLE if str(fault) in {htslib.FAILED, bgzf.NO_MARKER} else str(fault)) from None
+    seen = [0]
+    with htslib.output("samtools", "view", "-u", "--no-PG", *words, *fast, "-", feed=_proved(found)) as out:
+        try:
+            clear = _counted(bgzf.inflate(out), seen)  # type: ignore[arg-type]  # a pipe is read from start to end
+            skip = source.read(clear).skip
+            deque(clear, maxlen=0)
+        except Unreadable:
+            raise Unreadable(_UNREADABLE) from None
     return seen[0] - skip
 
 

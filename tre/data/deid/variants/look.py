@@ -1,4 +1,4 @@
-"""At the front door each variant file is read to its end: whether it is whole, whose it is, if its records may be copied raw."""
+"""At the front door a variant file is read to its end: it must be whole; whose it is and what may be copied is told."""
 
 from dataclasses import dataclass
 from typing import BinaryIO
