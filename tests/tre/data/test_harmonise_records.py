@@ -4,6 +4,8 @@ import json
 from datetime import date, datetime
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.tre.data import omop
 from tests.tre.data.omop import House, coding, rows
@@ -11,6 +13,11 @@ from tre.data.harmonise import coverage
 from tre.errors import Refused, Unreadable
 
 GLUCOSE = {"code": coding(omop.LOINC, "2339-0"), "effectiveDateTime": "2020-03-04T08:09:10+02:00", "status": "final"}
+WORDS = (
+    "code", "coding", "system", "value", "valueQuantity", "valueCodeableConcept", "component", "category", "class",
+    "period", "start", "end", "encounter", "reference", "effectiveDateTime", "onsetDateTime", "authoredOn", "status",
+    "referenceRange", "low", "medicationCodeableConcept", "dispenseRequest", "dosageInstruction", "route", "comparator",
+)  # fmt: skip
 VITAL = [{"coding": [{"code": "vital-signs"}]}]
 
 
@@ -278,3 +285,43 @@ def test_few_persons_codes_are_counted_and_not_named(tmp_path):
     assert said["unmapped"] == [{"vocabulary": "SNOMED", "code": "10828004", "persons": coverage.SMALLEST}]
     assert (said["unmapped_codes_of_few_persons"], said["records"], said["mapped"]) == (1, len(persons) + 1, 0)
     assert "260385009" not in (tmp_path / "omop" / "coverage.json").read_text()
+
+
+def test_a_number_out_of_all_bounds_does_not_stop_the_others(tmp_path):
+    house = House()
+    person = house.somebody()
+    drug = {"medicationCodeableConcept": coding(omop.RXNORM, "243670"), "authoredOn": "9999-12-31"}
+    house.told("MedicationRequest", "a", person, **drug, dispenseRequest={"numberOfRepeatsAllowed": 10**30})
+    house.told("Observation", "b", person, **{**GLUCOSE, "valueInteger": 10**30})
+    house.told("Observation", "c", person, **GLUCOSE)
+    house.make(tmp_path)
+    assert [row["refills"] for row in rows(tmp_path, "drug_exposure")] == [None]
+    assert {row["value_as_number"] for row in rows(tmp_path, "measurement") + rows(tmp_path, "observation")} == {
+        1e30,
+        None,
+    }
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.dictionaries(st.sampled_from(WORDS), ANYTHING, max_size=6), min_size=1, max_size=4))
+def test_whatever_stands_in_a_resource_it_is_told_or_refused_in_one_line(tmp_path_factory, found):
+    folder = tmp_path_factory.mktemp("any")
+    house = House()
+    person = house.somebody()
+    for at, said in enumerate(found):
+        for kind in ("Condition", "Observation", "Encounter", "MedicationRequest"):
+            house.told(kind, str(at), person, **{key: value for key, value in said.items() if key != "subject"})
+    refusal = ""
+    try:
+        house.make(folder)
+    except Unreadable as error:
+        refusal = str(error)
+    assert "\n" not in refusal
+    assert refusal or len(rows(folder, "person")) == 1

@@ -11,7 +11,7 @@ SELECT
     status,
     dispenseRequest.quantity.value AS quantity,
     CASE WHEN dispenseRequest.expectedSupplyDuration.code = 'd' THEN dispenseRequest.expectedSupplyDuration.value END AS days,
-    dispenseRequest.numberOfRepeatsAllowed AS refills,
+    TRY_CAST(dispenseRequest.numberOfRepeatsAllowed AS BIGINT) AS refills,
     dosageInstruction[1].route.coding AS route,
     local_id(coalesce(medicationReference.reference, medication.reference.reference), 'Medication') AS medication
 FROM read_json($path, format = 'newline_delimited', columns = {
@@ -23,7 +23,7 @@ FROM read_json($path, format = 'newline_delimited', columns = {
     )',
     authoredOn: 'VARCHAR', dosageInstruction: 'STRUCT(route STRUCT(coding STRUCT(system VARCHAR, code VARCHAR)[]))[]',
     dispenseRequest: 'STRUCT(
-        quantity STRUCT("value" DOUBLE), numberOfRepeatsAllowed BIGINT,
+        quantity STRUCT("value" DOUBLE), numberOfRepeatsAllowed DOUBLE,
         expectedSupplyDuration STRUCT("value" DOUBLE, code VARCHAR)
     )'
 });

@@ -14,13 +14,13 @@ WITH source AS (
         effectivePeriod: 'STRUCT(start VARCHAR, "end" VARCHAR)',
         code: 'STRUCT(coding STRUCT(system VARCHAR, code VARCHAR)[])',
         valueQuantity: 'STRUCT("value" DOUBLE, comparator VARCHAR, system VARCHAR, code VARCHAR)',
-        valueInteger: 'BIGINT', valueBoolean: 'BOOLEAN',
+        valueInteger: 'DOUBLE', valueBoolean: 'BOOLEAN',
         valueCodeableConcept: 'STRUCT(coding STRUCT(system VARCHAR, code VARCHAR)[])',
         referenceRange: 'STRUCT(low STRUCT("value" DOUBLE), high STRUCT("value" DOUBLE))[]',
         component: 'STRUCT(
             code STRUCT(coding STRUCT(system VARCHAR, code VARCHAR)[]),
             valueQuantity STRUCT("value" DOUBLE, comparator VARCHAR, system VARCHAR, code VARCHAR),
-            valueInteger BIGINT, valueBoolean BOOLEAN,
+            valueInteger DOUBLE, valueBoolean BOOLEAN,
             valueCodeableConcept STRUCT(coding STRUCT(system VARCHAR, code VARCHAR)[]),
             referenceRange STRUCT(low STRUCT("value" DOUBLE), high STRUCT("value" DOUBLE))[]
         )[]'
