@@ -267,3 +267,17 @@ def test_the_front_door_says_no_value(tmp_path):
     found = look.look(io.BytesIO(content), Fhir("ehr", "fhir"))
     assert NAME not in f"{found.held} {found.facts}"
     assert NUMBER not in f"{found.held} {found.facts}"
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        ["urn:uuid:1", "urn:uuid:1"],
+        ["https://ehr.example/fhir/Patient/p2", ""],
+    ],
+)
+def test_an_address_that_stands_for_two_gives_no_record_to_the_wrong_one(tmp_path, urls):
+    both = bundle(patient(), patient(id="p2"), observation(subject={"reference": urls[0]}), urls=urls)
+    _, found = extract(tmp_path, ndjson(both))
+    pointed = {made["subject"]["reference"] for made in found.get("Observation", [])}
+    assert pointed <= {f"Patient/{OTTO.pseudonym}"} if "Patient" in urls[0] else not pointed

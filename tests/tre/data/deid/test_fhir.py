@@ -100,7 +100,20 @@ def test_units_stay(tmp_path, unit):
     assert one(tmp_path, observation(valueQuantity=quantity(code=unit)))["valueQuantity"]["code"] == unit
 
 
-@pytest.mark.parametrize("unit", ["Quillfeather", "{Quillfeather}", "cm{Anna}", "4711471147", "[Anna]", "cm Anna"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "Quillfeather",
+        "{Quillfeather}",
+        "cm{Anna}",
+        "4711471147",
+        "[Anna]",
+        "cm Anna",
+        "555-0100",
+        "943.476.591.9",
+        "2020-01-01",
+    ],
+)
 def test_what_is_no_unit_goes(tmp_path, unit):
     assert one(tmp_path, observation(valueQuantity=quantity(code=unit)))["valueQuantity"] == {"value": 172.5}
 

@@ -16,6 +16,9 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 _PARTS = re.compile(r"\[[^\]]*\]|%|[A-Za-z_]+|[0-9.*^+/()-]|('{1,2})")
 
 LONGEST = 64
+DIGITS = 6
+"""Of a unit: `10*12/L`, `mL/min/1.73.m2`; more may be a number of somebody, dressed up."""
+_COUNTS = re.compile(r"\d{4}")
 
 Coding = dict[str, str]
 
@@ -38,7 +41,7 @@ class Units:
             if part is None or (part[0][0] in _NAMES and part[0] not in self.parts):
                 return False
             at = part.end()
-        return re.search(r"\d{5}", bare) is None
+        return _COUNTS.search(bare) is None and sum(map(str.isdigit, bare)) <= DIGITS
 
 
 _NAMES = frozenset("[_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")

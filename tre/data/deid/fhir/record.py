@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tre.data.deid.fhir import codes, owner, release
+from tre.data.deid.fhir import codes, dates, owner, release
 from tre.data.deid.fhir.at import COUNTED, At, HeldBack
 from tre.data.deid.fhir.codes import LANGUAGE
 from tre.data.deid.fhir.part import Fhir
@@ -34,7 +34,7 @@ class Made(NamedTuple):
     resource: dict[str, Any]
     person: Person | None
     born: str
-    """Birth date of a Patient, moved; it is written when the last word on the person is known."""
+    """Year of birth of a Patient; it is written when the last word on the person is known."""
     last: str
     """The last day in it."""
     rank: tuple[int, int]
@@ -124,8 +124,10 @@ class Taker:
     def _born(self, resource: Mapping[str, Any], of: Resource, at: At) -> str:
         if of.name != "Patient" or "birthDate" not in resource:
             return ""
-        seen = At(at.names, self.counts, at.known, at.person)
-        return self.walker.day(resource["birthDate"], seen) or ""
+        # A birth date that moved would give the days away to whoever knows it, and an age in days is unique.
+        said = dates.year(resource["birthDate"]) if isinstance(resource["birthDate"], str) else None
+        self.counts["year"] += said is not None
+        return said or ""
 
     def _contained(self, resource: Mapping[str, Any], of: Resource, id_: str, at: At) -> tuple[dict[str, Any], ...]:
         """Walk what a resource holds in itself; a Patient in it is only pointed at by its pseudonym."""

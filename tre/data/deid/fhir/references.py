@@ -43,7 +43,8 @@ class Known(NamedTuple):
 class Bundle:
     """Resources that came together: what their addresses there stand for."""
 
-    urls: dict[str, Target] = field(default_factory=dict)
+    urls: dict[str, Target | None] = field(default_factory=dict)
+    """Address -> the resource that stands under it; None if two do."""
     encounters: dict[str, object] = field(default_factory=dict)
     """Id of an encounter -> its subject."""
     patients: dict[str, tuple[Known, ...]] = field(default_factory=dict)
@@ -53,13 +54,19 @@ class Bundle:
     people: dict[str, Person] = field(default_factory=dict)
     """References to its patients -> who that is."""
 
+    def stands(self, url: str, one: Target) -> None:
+        """Learn an address; one that says another type or id than the resource itself is not believed."""
+        said = ADDRESS.fullmatch(url)
+        if said is None or (said["type"], said["id"]) == one:
+            self.urls[url] = one if self.urls.get(url, one) == one else None
+
 
 def target(text: str, part: Fhir, bundle: Bundle | None) -> Target | Known | None:
     """Say what a reference points at; None if nothing of this system can be told from it."""
     if bundle is not None:
-        inside = bundle.urls.get(text) or bundle.urls.get(text.partition("/_history/")[0])
-        if inside is not None:
-            return inside
+        for said in (text, text.partition("/_history/")[0]):
+            if said in bundle.urls:
+                return bundle.urls[said]
     found = ADDRESS.fullmatch(text)
     if found is not None:
         return Target(found["type"], found["id"]) if _ours(found["base"], part) else None

@@ -185,7 +185,7 @@ def _gathered(entries: list[Resource], part: Fhir) -> tuple[Bundle, list[str]]:
             id_ = url
         ids.append(id_)
         if isinstance(url, str) and isinstance(kind, str) and id_:
-            bundle.urls[url] = Target(kind, id_)
+            bundle.stands(url, Target(kind, id_))
         if kind == "Encounter" and id_:
             bundle.encounters[id_] = resource.get("subject") or resource.get("patient")
     return bundle, ids
