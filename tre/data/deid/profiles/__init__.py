@@ -17,6 +17,7 @@ from tre.data.deid.columns import DATES, Action, Column
 from tre.errors import Unreadable
 
 UNSAID = "?"
+TIMES = frozenset({"date", "birth"})
 
 
 @dataclass(frozen=True)
@@ -198,14 +199,14 @@ def check(
 
 
 def kind_of(column: Column) -> str:
-    """Return what a column holds, as said or as its action tells."""
-    if column.holds:
-        return column.holds
-    if column.action is Action.PSEUDONYM:
-        return "record-number" if column.is_person else "code"
+    """Return what a column holds, as said; its action or type is believed before its word."""
     if column.action is Action.TEXT:
         return "text"
-    return "date" if column.type in DATES else ""
+    if column.type in DATES:
+        return column.holds if column.holds in TIMES else "date"
+    if column.action is Action.PSEUDONYM and not column.holds:
+        return "record-number" if column.is_person else "code"
+    return column.holds
 
 
 def _of_column(profile: Profile, place: str, column: Column, *, quasi: bool) -> Verdict:
