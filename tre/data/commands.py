@@ -63,7 +63,7 @@ def _brought(name: str, number: int, persons: int, manifest: Manifest) -> str:
 
 @dataset.command(name="quarantine")
 def dataset_quarantine(name: str, /) -> None:
-    """What of the newest version was refused or is held, each with its reason."""
+    """List what of the newest version was refused or is held, each with its reason."""
     with house() as at, at.records.read() as session:
         number, manifest = _newest(session, name)
         found = [vars(one) for one in held.quarantine(session, at.settings, name, number, manifest)]

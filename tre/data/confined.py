@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -36,6 +36,10 @@ MEMORY = 2 << 30
 SECONDS = 60
 RATE = 2_000_000
 """Bytes a second that a look must come to, beyond its first `SECONDS`."""
+SLOWER = 4
+"""Times as long as its work a look may take by the clock: the machine has others to serve."""
+PATIENCE = 120
+"""Seconds until a process must be ready."""
 FILES = 64
 LARGEST = 256 * 1024 * 1024
 """Of one frame."""
@@ -67,13 +71,14 @@ class Child:
         self._socket: socket.socket | None = None
         self._scratch: Path | None = None
 
-    def ask(self, job: Mapping[str, object], handle: int, *, size: int) -> Iterator[tuple[int, bytes]]:
+    def ask(self, job: Mapping[str, object], handle: int, *, size: int) -> Generator[tuple[int, bytes], None, None]:
         """Show it one file; yield its frames. What it finds unreadable, and its own death, is an `Unreadable`."""
         seconds = self._seconds + size // RATE
-        deadline = time.monotonic() + 2 * seconds
+        deadline = time.monotonic() + PATIENCE
         ended = False
         try:
-            link = self._begun()
+            link = self._begun(deadline)
+            deadline = time.monotonic() + SLOWER * seconds
             _send(link, {**job, "seconds": seconds, "size": size}, handle)
             for kind, payload in _frames(link, deadline):
                 if kind in {FAULT, BROKE, DONE}:
@@ -99,11 +104,13 @@ class Child:
             shutil.rmtree(self._scratch, ignore_errors=True)
         self._process = self._socket = self._scratch = None
 
-    def _begun(self) -> socket.socket:
+    def _begun(self, deadline: float) -> socket.socket:
         if self._socket is None:
             self._scratch = _scratch()
             self._process, self._socket = _spawn(FILES)
             _send(self._socket, {**self._start, "scratch": str(self._scratch)})
+            if next(_frames(self._socket, deadline), None) is None:
+                raise Unavailable("the process that looks at files does not start: see `tre doctor`")
         return self._socket
 
     def _death(self, deadline: float) -> Died:
@@ -281,6 +288,7 @@ def _serve(link: socket.socket, said: dict[str, object]) -> None:
     def say(kind: int, payload: bytes) -> None:
         link.sendall(_HEAD.pack(kind, len(payload)) + payload)
 
+    say(TICK, b"0")  # ready
     while True:
         job, handle = _receive(link)
         if handle is None:

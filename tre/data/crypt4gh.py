@@ -26,7 +26,7 @@ from tre.errors import Tampered
 
 MAGIC = b"crypt4gh"
 SEGMENT = 65536
-NONCE, TAG, KEY, MARK = 12, 16, 32, 8
+WORD, NONCE, TAG, KEY, MARK = 4, 12, 16, 32, 8
 SEALED = NONCE + SEGMENT + TAG
 PACKETS = 64  # of a header; more is no file of ours
 PACKET = 1024  # bytes of one; an edit list is longer, and is not written here
@@ -239,7 +239,7 @@ def _session(file: BinaryIO, private: bytes, what: str) -> tuple[bytes, int]:
     found, at = b"", 16
     for _ in range(count):
         length = int.from_bytes(file.read(4), "little")
-        packet = file.read(length - 4) if 4 < length <= PACKET else b""
+        packet = file.read(length - 4) if WORD < length <= PACKET else b""
         if not packet or len(packet) < length - 4:
             raise broken
         found = found or _opened(packet, private)

@@ -1,4 +1,4 @@
-"""One file at the front door: what is it, is it whole, whose is it? Then it is sealed, held, or sent away with a reason.
+"""One file at the front door: what is it, is it whole, whose is it? It is sealed, held, or sent away with a reason.
 
 What was looked at is what is stored. A small file is read once into memory that nobody can change any more; a large
 one is hashed before the look and again as it is stored, and what tells that it changed is compared before and after.
@@ -184,8 +184,7 @@ class _Arrival:
         try:
             with self.found.opened() as handle:
                 row = self._row(handle)
-                if Seen.of(os.fstat(handle)) != self.seen:
-                    raise Unreadable(CHANGED)
+                self._same(handle)
         except Unreadable as error:
             self._remove()
             self.met.clear()
@@ -196,6 +195,10 @@ class _Arrival:
         for subject in self.met:
             self.door.persons.meet(row.kind, subject)
         return row
+
+    def _same(self, handle: int) -> None:
+        if Seen.of(os.fstat(handle)) != self.seen:
+            raise Unreadable(CHANGED)
 
     def _row(self, handle: int) -> Row:
         what = sniffed(handle)
@@ -306,25 +309,31 @@ class _Arrival:
         path = self._place(name, Kind(row.kind))
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if Kind(row.kind) in index.SEALED_AS_CONTAINER:
-            stored, sealed = self._contained(path, handle)
+            sealed, copied = self._contained(path, handle)
         else:
-            stored, sealed = self._enveloped(path, name, handle)
-        if sealed != digest:
+            sealed, copied = self._enveloped(path, name, handle)
+        if copied != digest:
             raise Unreadable(CHANGED)
-        return replace(row, bytes=self.seen.size, sha256=digest, stored=name, **stored)
+        return replace(
+            row,
+            bytes=self.seen.size,
+            sha256=digest,
+            stored=name,
+            stored_bytes=sealed.stored_bytes,
+            stored_sha256=sealed.stored_sha256,
+            mark=sealed.mark,
+        )
 
-    def _contained(self, path: Path, handle: int) -> tuple[dict[str, object], str]:
+    def _contained(self, path: Path, handle: int) -> tuple[crypt4gh.Written, str]:
         digest = sha256()
         with closing(crypt4gh.Writer(path, self.door.public)) as sink:
             for piece in _pieces(handle, self.seen.size):
                 digest.update(piece)
                 sink.write(piece)
                 self._tell(len(piece))
-            done = sink.finish()
-        stored = {"stored_bytes": done.stored_bytes, "stored_sha256": done.stored_sha256, "mark": done.mark}
-        return stored, digest.hexdigest()
+            return sink.finish(), digest.hexdigest()
 
-    def _enveloped(self, path: Path, name: str, handle: int) -> tuple[dict[str, object], str]:
+    def _enveloped(self, path: Path, name: str, handle: int) -> tuple[crypt4gh.Written, str]:
         place, digest = silo.place_of(self.door.dataset, self.door.number, name), sha256()
         with closing(silo.SealedWriter(path, silo.file_key(self.door.key, place), place)) as sink:
             for piece in _pieces(handle, self.seen.size):
@@ -332,7 +341,7 @@ class _Arrival:
                 sink.write(piece)
                 self._tell(len(piece))
             sink.finish(sync=False)
-        return {"stored_bytes": sink.stored_bytes, "stored_sha256": sink.stored_sha256}, digest.hexdigest()
+        return crypt4gh.Written(self.seen.size, sink.stored_bytes, sink.stored_sha256, ""), digest.hexdigest()
 
     def _store_table(self, handle: int, digest: str, table: Table) -> Row:
         """Let the confined process read the table; seal the Parquet it gives."""
@@ -431,6 +440,7 @@ def _seen(seen: Seen) -> tuple[int, ...]:
 
 
 def hashed(handle: int, size: int) -> str:
+    """Return the SHA-256 (hex) of a file that has so many bytes."""
     digest = sha256()
     for piece in _pieces(handle, size):
         digest.update(piece)
@@ -471,7 +481,7 @@ def _write(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-# --- what a confined process says is not believed to be of the right shape ----------------------------------------------
+# --- what a confined process says may be of any shape ---------------------------------------------------------------
 _NONSENSE = "damaged: the process that looked at it said nothing of use"
 
 

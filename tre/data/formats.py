@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,8 +82,10 @@ class Watched(io.RawIOBase):
     def finish(self) -> None:
         """Hash a file that was not read from end to end."""
         self._file.seek(0)
-        self._hash = file_digest(self._file, "sha256")
-        self.bytes = self._file.seek(0, io.SEEK_END)
+        self._hash = sha256()
+        while data := self._file.read(BLOCK):
+            self._hash.update(data)
+        self.bytes = self._file.tell()
 
     def _look(self, data: bytes) -> None:
         if (nul := data.find(b"\0")) >= 0:

@@ -54,7 +54,9 @@ class Journal:
         said = json.dumps(dict(head)).encode()
         with path.open("wb") as file:
             file.write(MAGIC + len(said).to_bytes(4) + said)
-        return cls(path, path.open("r+b"), key, np.zeros((0, 3), np.uint64))._at_end()
+        journal = cls(path, path.open("r+b"), key, np.zeros((0, 3), np.uint64))
+        journal._at_end()
+        return journal
 
     @classmethod
     def go_on(cls, path: Path, key: bytes) -> Self:
@@ -69,7 +71,8 @@ class Journal:
         file.truncate(end)
         rows = np.array(places, np.uint64).reshape(-1, 3)
         journal._done = rows[np.argsort(rows[:, 0], kind="stable")]
-        return journal._at_end()
+        journal._at_end()
+        return journal
 
     def find(self, path: str, seen: tuple[int, ...]) -> Record | None:
         """Return what is known of a file that was not changed since."""
@@ -119,9 +122,8 @@ class Journal:
             return None
         return record
 
-    def _at_end(self) -> Self:
+    def _at_end(self) -> None:
         self._file.seek(0, os.SEEK_END)
-        return self
 
 
 def _bound(index: int) -> bytes:

@@ -98,7 +98,7 @@ def _table(job: Job, file: BinaryIO, say: Say, people: linkage.People) -> None:
         schema = pa.schema([(column, pa.string()) for column in source.columns])
         with pyarrow.parquet.ParquetWriter(pa.PythonFile(sink, "w"), schema, compression="zstd") as writer:
             for batch in source.batches:
-                _check(batch, table, people, source, count, say)
+                _check(batch, table, people, source, first=source.first_row + count, say=say)
                 writer.write_batch(batch, row_group_size=ROW_GROUP)
                 count += batch.num_rows
                 say(TICK, str(file.tell()).encode())
@@ -112,10 +112,9 @@ def _table(job: Job, file: BinaryIO, say: Say, people: linkage.People) -> None:
 
 
 def _check(
-    batch: pa.RecordBatch, table: plans.Table, people: linkage.People, source: formats.Source, count: int, say: Say
+    batch: pa.RecordBatch, table: plans.Table, people: linkage.People, source: formats.Source, *, first: int, say: Say
 ) -> None:
     """Check values; where a linkage says whose the ids are, name them, so that the parent can ask it."""
-    first = source.first_row + count
     if not people.plan.linkage_name:
         rows.check(batch, table, people, name=source.name, first_row=first)
         return

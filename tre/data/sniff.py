@@ -17,6 +17,7 @@ from tre.errors import Unreadable
 HEAD = 64 * 1024
 """Bytes of a file that are looked at; of JSON, `MOST`."""
 MOST = 1024 * 1024
+ELEMENT = 8  # bytes of tag, VR and length
 
 # First bytes -> what it is, and what to do.
 REFUSED = (
@@ -191,7 +192,7 @@ def _dual(preamble: bytes) -> bool:
 
 def _element(head: bytes, order: str) -> bool:
     """Say whether a first element stands here: explicit VR, or implicit with an even, short length."""
-    if len(head) < 8:
+    if len(head) < ELEMENT:
         return False
     if head[4:6] in _VRS:
         return True

@@ -94,10 +94,10 @@ def seen(monkeypatch):
     root = str(Path(__file__).parents[3])
     program = f"import sys; sys.path.insert(0, {root!r}); from tre.data.confined import main; main()"
     monkeypatch.setattr(confined, "PROGRAM", (sys.executable, "-I", "-c", program))
-    monkeypatch.setattr(ingest, "LOOKS", {kind: ("variants", "tests.tre.data.standing") for kind in ("vcf", "bcf")})
+    monkeypatch.setattr(ingest, "LOOKS", dict.fromkeys(("vcf", "bcf"), ("variants", "tests.tre.data.standing")))
 
 
-# --- what `run` is given -----------------------------------------------------------------------------------------------
+# --- what `run` is given ---------------------------------------------------------------------------------------------
 class Stranger:
     """A class that nobody named."""
 

@@ -1,6 +1,7 @@
 import os
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_who_looks_is_nobody_with_nothing(child, tmp_path):
 
 def test_a_child_holds_no_more_files_than_it_was_given(child, tmp_path):
     ask(child, tmp_path / "x", "plain")
-    held = {os.readlink(f"/proc/{child._process.pid}/fd/{one}") for one in os.listdir(f"/proc/{child._process.pid}/fd")}
+    held = {str(one.readlink()) for one in Path(f"/proc/{child._process.pid}/fd").iterdir()}
     assert {one.partition(":")[0] for one in held} == {"/dev/null", "socket"}
 
 

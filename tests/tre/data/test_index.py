@@ -162,8 +162,7 @@ def test_a_manifest_of_the_days_of_tables_only_is_still_read():
 def test_a_name_that_is_no_text_is_kept_as_it_is(records, settings, now, tmp_path):
     at = mixed.folder(tmp_path / "in")
     name = b"x\xff\n\x1b[31m.vcf"
-    with open(os.path.join(os.fsencode(at), name), "wb") as file:
-        file.write(vcf("plain", "S1"))
+    (at / os.fsdecode(name)).write_bytes(vcf("plain", "S1"))
     mixed.bring_in(records, settings, now, at)
     with records.read() as session:
         _, manifest = catalogue.version(session, "mixed", 1)

@@ -159,7 +159,7 @@ def test_with_another_plan_linkage_or_path_it_begins_anew(records, settings, now
 def test_a_stored_file_that_was_damaged_since_is_stored_again(records, settings, now, many, looked_at, monkeypatch):
     """The machine lost its power: what the journal says is on the disk may not be."""
     aside = killed_in_the_middle(records, settings, now, many)
-    first = sorted(aside.glob("files/*/*"))[0]
+    first = min(aside.glob("files/*/*"))
     content = bytearray(first.read_bytes())
     content[-1] ^= 1
     first.write_bytes(content)

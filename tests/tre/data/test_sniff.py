@@ -119,10 +119,12 @@ def test_what_htslib_writes_is_told_apart(tmp_path):
         b"##fileformat=VCFv4.3\n##contig=<ID=1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n1\t5\t.\tA\tC\t.\t.\t.\n"
     )
     for mode, kind in (("wz", Kind.VCF), ("wb", Kind.BCF)):
-        with pysam.VariantFile(str(plain)) as source:
-            with pysam.VariantFile(str(tmp_path / "y"), mode, header=source.header) as sink:
-                for one in source:
-                    sink.write(one)
+        with (
+            pysam.VariantFile(str(plain)) as source,
+            pysam.VariantFile(str(tmp_path / "y"), mode, header=source.header) as sink,
+        ):
+            for one in source:
+                sink.write(one)
         assert sniff.sniff((tmp_path / "y").read_bytes()).kind is kind
     for mode, kind in (("wb", Kind.BAM), ("wbu", Kind.BAM), ("wc", Kind.CRAM)):
         header = pysam.AlignmentHeader.from_dict({"HD": {"VN": "1.6"}, "SQ": [{"SN": "1", "LN": 1000}]})
@@ -143,6 +145,13 @@ def test_a_bomb_does_not_go_off():
     assert sniff.sniff(data).kind is Kind.CSV
 
 
+def said(content):
+    try:
+        return str(sniff.sniff(content).kind)
+    except Unreadable as error:
+        return str(error)
+
+
 @settings(max_examples=500, deadline=None)
 @given(
     st.sampled_from([content for content, _ in KINDS] + [content for content, _ in REFUSED]),
@@ -157,16 +166,10 @@ def test_any_bytes_are_of_a_kind_or_refused_in_one_line(content, more, at, zippe
         with gzip.GzipFile(fileobj=sink, mode="wb") as file:
             file.write(content)
         content = sink.getvalue()
-    try:
-        assert isinstance(sniff.sniff(content).kind, Kind)
-    except Unreadable as error:
-        assert "\n" not in str(error)
+    assert said(content).isprintable()
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=400))
 def test_noise_is_of_a_kind_or_refused(content):
-    try:
-        sniff.sniff(content)
-    except Unreadable as error:
-        assert str(error).isprintable()
+    assert said(content).isprintable()
