@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tre.data import confined, index
+from tre.data.deid.omop import Omop
 from tre.data.deid.pseudonyms import Domain, Naming, PatientId
 from tre.data.deid.stored import Kind, Stored, Summary
 from tre.data.deid.who import Who
@@ -84,15 +85,9 @@ def make(
             asked = Asked(section, files, folder, part, persons, more)
             made[section] = confined.run(make_one, asked, folder=folder, allow=(Summary,), tell=tell)
     if order.plan.omop is not None and persons is not None and "fhir" in made:
-        made["omop"] = harmonising.make(
-            folder,
-            part=order.plan.omop,
-            numbers=persons.numbers(made["fhir"].persons),
-            naming=persons.naming,
-            vocabulary=vocabulary,
-            smallest=order.smallest,
-            tell=tell,
-        )
+        numbers = persons.numbers(made["fhir"].persons)
+        asked_omop = (folder, order.plan.omop, numbers, persons.naming, vocabulary, order.smallest)
+        made["omop"] = confined.run(make_omop, asked_omop, folder=folder, allow=(Summary,), tell=tell)
     return made
 
 
@@ -114,3 +109,13 @@ def make_one(asked: Asked, *, tell: Callable[[int], None]) -> Summary:
     who = asked.persons.who()
     done: Summary = kind.make(asked.files, asked.folder, part=asked.part, who=who, tell=tell, **asked.more)
     return done
+
+
+def make_omop(
+    asked: tuple[Path, Omop, dict[str, int], Naming, Vocabulary | None, int], *, tell: Callable[[int], None]
+) -> Summary:
+    """Tell the resources in OMOP's tables, in such a process too."""
+    folder, part, numbers, naming, vocabulary, smallest = asked
+    return harmonising.make(
+        folder, part=part, numbers=numbers, naming=naming, vocabulary=vocabulary, smallest=smallest, tell=tell
+    )
