@@ -106,6 +106,7 @@ def refusal(row: ExtractRow) -> Refused | None:
             f"{measured['below']} persons are in groups smaller than {measured['smallest']}"
             f" (smallest: {measured['k']}): generalise {which} further in the plan, or drop one"
         )
+    remedies += [why for why in measured.get("failed", ()) if not why.startswith("a group has fewer than")]
     remedies += [f"{one['table']}.{one['column']} holds {one['how']} in {one['cells']} cells: drop it" for one in found]
     remedies += list(_searched(said))
     again = f"register the plan again, ingest again and apply for the new version of {row.dataset}"

@@ -17,7 +17,7 @@ from tre.data.deid.plan import Action, Plan, Table
 from tre.data.deid.pseudonyms import SHAPE
 
 INSIDE = 8  # least length of an identifier that is looked for inside words
-OWN = frozenset({Action.KEEP, Action.GENERALISE})
+OWN = frozenset({Action.KEEP, Action.GENERALISE, Action.REGION, Action.ROUND, Action.SUPPRESS, Action.TEXT})
 TELLING = 0.5  # share of persons that a column's values tell apart, for its short values to be looked for
 CHANCE = 3  # times more often than chance explains
 
