@@ -50,13 +50,12 @@ def year(text: str) -> str | None:
 
 
 def birth(born: str, last: str) -> str:
-    """Return a birth date as it may be told of somebody of whom the last word is of the day `last`.
+    """Return the year of birth of somebody of whom the last word is of the day `last`; neither is moved.
 
-    Who was 90 or more on that day is told to be 90: born in the year of that day less 90, without month and day.
+    Who was 90 or more on that day is told to be 90.
     """
     oldest = OLDEST + 1
-    if len(born) == _DAY and len(last) == _DAY:
-        over = (int(last[:4]) - int(born[:4]), last[4:]) >= (oldest, born[4:])
-    else:
-        over = int(last[:4] or 0) - int(born[:4]) >= oldest
-    return str(int(last[:4]) - oldest) if over else born
+    over = int(last[:4] or 0) - int(born[:4]) >= oldest
+    if over and len(born) == len(last) == _DAY and int(last[:4]) - int(born[:4]) == oldest:
+        over = last[4:] >= born[4:]
+    return str(int(last[:4]) - oldest) if over else born[:4]

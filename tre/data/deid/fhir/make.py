@@ -8,10 +8,10 @@ import orjson
 
 from tre.data.deid.fhir import check, dates, source
 from tre.data.deid.fhir.at import HeldBack
-from tre.data.deid.fhir.part import Fhir
+from tre.data.deid.fhir.part import Dates, Fhir
 from tre.data.deid.fhir.record import Made, Taker
 from tre.data.deid.fhir.runs import MOST, Runs, newest
-from tre.data.deid.pseudonyms import Domain
+from tre.data.deid.pseudonyms import Domain, Person
 from tre.data.deid.stored import Stored, Summary
 from tre.data.deid.who import Who
 
@@ -46,7 +46,7 @@ class _Extract:
     def __init__(self, taker: Taker, runs_at: Path, summary: Summary) -> None:
         self.taker, self._at, self._summary = taker, runs_at, summary
         self._types: dict[str, Runs] = {}
-        self._born: dict[str, tuple[tuple[int, int, int], str]] = {}
+        self._born: dict[str, tuple[tuple[int, int, int], str, int]] = {}
         self._last: dict[str, str] = {}
         self._count = 0
         # A line's rank goes to disk; the day it was changed does not, so it is moved as well.
@@ -74,8 +74,8 @@ class _Extract:
                 self._last[name] = made.last
             self._summary.identifiers.update((name, one) for one in made.names)
             if made.born:
-                rank = (*made.rank, self._count)
-                self._born[name] = max(self._born.get(name, (rank, made.born)), (rank, made.born))
+                new = (*made.rank, self._count), made.born, self._days(made.person)
+                self._born[name] = max(self._born.get(name, new), new)
         runs = self._types.get(made.type)
         if runs is None:
             runs = self._types[made.type] = Runs(self._at, made.type)
@@ -102,6 +102,11 @@ class _Extract:
         self._summary.persons.add(name)
         if name not in self._born:
             return line
+        _, born, days = self._born[name]
         patient = orjson.loads(line)
-        patient["birthDate"] = dates.birth(self._born[name][1], self._last.get(name, ""))
+        patient["birthDate"] = dates.birth(born, dates.moved(self._last[name], -days) or self._last[name])
         return orjson.dumps(patient) + b"\n"
+
+    def _days(self, person: Person) -> int:
+        """Return by how many days the last day of this person was moved."""
+        return person.days if self.taker.part.dates is Dates.SHIFT else 0

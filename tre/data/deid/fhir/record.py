@@ -34,7 +34,7 @@ class Made(NamedTuple):
     resource: dict[str, Any]
     person: Person | None
     born: str
-    """Year of birth of a Patient; it is written when the last word on the person is known."""
+    """Birth date of a Patient as it came; its year is written when the last word on the person is known."""
     last: str
     """The last day in it."""
     rank: tuple[int, int]
@@ -87,7 +87,7 @@ class Taker:
             id_,
             made,
             person,
-            self._born(resource, of, at),
+            self._born(resource, of),
             at.last,
             _rank(resource),
             _names(resource) if of.name == "Patient" else (),
@@ -121,13 +121,14 @@ class Taker:
         profiles = [one for one in said if type(one) is str and one in self._profiles]
         return {"profile": profiles, "security": [PSEUDED]} if profiles else _PSEUDED
 
-    def _born(self, resource: Mapping[str, Any], of: Resource, at: At) -> str:
+    def _born(self, resource: Mapping[str, Any], of: Resource) -> str:
         if of.name != "Patient" or "birthDate" not in resource:
             return ""
         # A birth date that moved would give the days away to whoever knows it, and an age in days is unique.
-        said = dates.year(resource["birthDate"]) if isinstance(resource["birthDate"], str) else None
-        self.counts["year"] += said is not None
-        return said or ""
+        said = resource["birthDate"]
+        known = isinstance(said, str) and dates.year(said) is not None
+        self.counts["year" if known else "drop"] += 1
+        return said if known else ""
 
     def _contained(self, resource: Mapping[str, Any], of: Resource, id_: str, at: At) -> tuple[dict[str, Any], ...]:
         """Walk what a resource holds in itself; a Patient in it is only pointed at by its pseudonym."""
