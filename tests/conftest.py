@@ -19,7 +19,7 @@ from tre.records import schema
 from tre.records.db import Records, opened
 from tre.settings import Settings
 
-pytest_plugins = ["tests.house", "tests.browser.chromium"]  # the running house, and people at a browser
+pytest_plugins = ["tests.house", "tests.browser.chromium", "tests.golden.fixtures"]  # a house, browsers, the cohort
 numbers = count()
 
 

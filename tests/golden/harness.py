@@ -3,6 +3,7 @@
 import csv
 import importlib
 from dataclasses import asdict
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,8 +20,13 @@ KINDS = {
     "reads": (Kind.BAM, Kind.CRAM),
 }
 SUFFIXES = {
-    ".dcm": Kind.DICOM, ".bam": Kind.BAM, ".cram": Kind.CRAM, ".bcf": Kind.BCF, ".json": Kind.FHIR, ".ndjson": Kind.FHIR,
-}  # fmt: skip
+    ".dcm": Kind.DICOM,
+    ".bam": Kind.BAM,
+    ".cram": Kind.CRAM,
+    ".bcf": Kind.BCF,
+    ".json": Kind.FHIR,
+    ".ndjson": Kind.FHIR,
+}
 
 
 def a_project(name: str) -> score.Project:
@@ -55,8 +61,9 @@ def stored(delivery: Path) -> list[Stored]:
         if kind and path.is_file() and path.parent.name != "junk":
             content = path.read_bytes()
             name = path.relative_to(delivery).as_posix()
-            opened = (lambda at: lambda: at.open("rb"))(path)
-            found.append(Stored(len(found), kind, name, len(content), sha256(content).hexdigest(), opened))
+            found.append(
+                Stored(len(found), kind, name, len(content), sha256(content).hexdigest(), partial(path.open, "rb"))
+            )
     return found
 
 

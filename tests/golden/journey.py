@@ -92,6 +92,17 @@ class House:
         """Return what a project calls everybody."""
         return Project(pseudonyms.Naming(pseudonyms.keys_of(self.settings, name)))
 
+    @contextmanager
+    def copied(self, to: Path) -> Iterator["House"]:
+        """Give a copy of the home in which something may be changed."""
+        shutil.copytree(self.settings.home, to / "home", symlinks=True)
+        settings = tre.settings.load(to / "home")
+        records = opened(settings)
+        try:
+            yield House(settings, records, self.folder, self.key)
+        finally:
+            records.close()
+
     @cached_property
     def extracts(self) -> dict[str, Path]:
         """Prepare the first extract of each project, once."""
