@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -91,7 +92,7 @@ def _checked(source: formats.Source) -> Iterator[pa.RecordBatch]:
         at = pc.index(lone, value=True).as_py()
         if at >= 0:
             raise Unreadable(f"{source.name}, row {first + at}: a merge has `{MERGE}` as its system and as its type")
-        numbers = pa.array(range(first, first + len(batch)), pa.int64())
+        numbers = pa.array(np.arange(first, first + len(batch), dtype=np.int64))
         table = pa.table({"row": numbers, **columns}).cast(_SCHEMA)
         yield from table.to_batches()
         first += len(batch)
@@ -137,14 +138,20 @@ def _ids(con: duckdb.DuckDBPyConnection, name: str, merged: pa.Table) -> pa.Tabl
         "CREATE TEMP TABLE id AS SELECT system, type, value, min(subject) AS subject, max(subject) AS other"  # noqa: S608 -- constants
         f" FROM ({_STAYS}) GROUP BY ALL"
     )
-    twice = con.execute(
+    if con.execute("SELECT 1 FROM id WHERE subject <> other LIMIT 1").fetchall():
+        _refuse_first_double(con, name)
+    if len(con.execute("SELECT DISTINCT system, type FROM id").fetchall()) > KINDS:
+        raise Unreadable(f"{name}: more than {KINDS} kinds of id; are values in the column system or type?")
+    return engine.table(con, "SELECT system, type, value, subject FROM id ORDER BY system, type, value")
+
+
+def _refuse_first_double(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Point at the first id that is two persons'."""
+    found = con.execute(
         "SELECT min(s.row) AS first, min(s.row) FILTER (s.subject <> i.subject) AS one,"  # noqa: S608 -- constants
         " min(s.row) FILTER (s.subject <> i.other) AS two"
         f" FROM ({_STAYS}) AS s JOIN id AS i ON (s.system, s.type, s.value) = (i.system, i.type, i.value)"
         " WHERE i.subject <> i.other GROUP BY i.system, i.type, i.value ORDER BY greatest(one, two) LIMIT 1"
     ).fetchall()
-    for first, one, two in twice:
+    for first, one, two in found:
         raise Unreadable(f"{name}, row {max(one, two)}: an id that is another subject's already (row {first})")
-    if len(con.execute("SELECT DISTINCT system, type FROM id").fetchall()) > KINDS:
-        raise Unreadable(f"{name}: more than {KINDS} kinds of id; are values in the column system or type?")
-    return engine.table(con, "SELECT system, type, value, subject FROM id ORDER BY system, type, value")

@@ -76,12 +76,18 @@ def _collect(con: duckdb.DuckDBPyConnection, order: Order, table: plans.Table) -
 def _unchanged(order: Order, table: plans.Table) -> None:
     """Refuse a stored table that is not, byte by byte, what the version's manifest names."""
     path = silo.path_of(order.settings, order.dataset, order.version, table.name)
-    stored = {file.name: file.stored_sha256 for file in order.manifest.files}
+    if table.name not in _stored(order):
+        return
     with path.open("rb") as file:
         found = file_digest(file, "sha256").hexdigest()
-    if found != stored.get(table.name):
+    if found != _stored(order)[table.name]:
         what = f"{order.dataset}, version {order.version}, table {table.name}"
         raise Tampered(f"{what} in the silo is not what was stored: restore it from its backup")
+
+
+def _stored(order: Order) -> dict[str, str]:
+    """Return table -> SHA-256 in the silo, of those tables for which a file was brought."""
+    return {file.name: file.stored_sha256 for file in order.manifest.files}
 
 
 def _find_persons(con: duckdb.DuckDBPyConnection, order: Order) -> None:
@@ -161,7 +167,12 @@ def _naming(table: plans.Table) -> dict[str, None]:
 
 @contextmanager
 def _from_silo(con: duckdb.DuckDBPyConnection, order: Order, table: plans.Table) -> Iterator[None]:
-    """Let the connection read one table of the silo, once, as `source`."""
+    """Let the connection read one table of the silo, once, as `source`; without rows if none were brought."""
+    if table.name not in _stored(order):
+        con.register("source", pa.table({column.name: pa.array([], pa.string()) for column in table.columns}))
+        yield
+        con.unregister("source")
+        return
     path = silo.path_of(order.settings, order.dataset, order.version, table.name)
     place = silo.place_of(order.dataset, order.version, table.name)
     with silo.SealedReader(path, order.data_key, place) as sealed:

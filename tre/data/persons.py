@@ -23,7 +23,8 @@ def of_version(session: Session, settings: Settings, dataset: str, number: int) 
     _, manifest = catalogue.version(session, dataset, number)
     plan, key = plans.parse(manifest.plan), silo.open_key(settings, dataset, number, manifest.key)
     found = [pa.array([], pa.string())]
-    for table in plan.tables:
+    brought = {file.name for file in manifest.files}
+    for table in (table for table in plan.tables if table.name in brought):
         columns = [column.name for column in table.columns if column.is_person]
         path, place = silo.path_of(settings, dataset, number, table.name), silo.place_of(dataset, number, table.name)
         with silo.SealedReader(path, key, place) as sealed:
