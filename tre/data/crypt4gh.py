@@ -31,7 +31,7 @@ SEALED = NONCE + SEGMENT + TAG
 PACKETS = 64  # of a header; more is no file of ours
 PACKET = 1024  # bytes of one; an edit list is longer, and is not written here
 _DATA = bytes(8)  # packet type 0 (data encryption parameters), method 0 (ChaCha20-Poly1305)
-_HASHING = 1024 * 1024  # bytes that are hashed beside the next being encrypted
+_BATCH = 16 * SEALED  # bytes that are hashed and written while the next are encrypted
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Writer:
         self._held = bytearray()
         self._index = 0
         self._clear = self._stored = 0
-        self._out = bytearray()
-        self._out += _header(session, public)
+        self._out, self._spare, self._end = bytearray(_BATCH), bytearray(_BATCH), 0
+        self._put(_header(session, public))
 
     def write(self, data: bytes | memoryview) -> int:
         """Take bytes; encrypt each full segment."""
@@ -84,21 +84,19 @@ class Writer:
                 return len(data)
             self._seal(self._held)
             self._held = bytearray()
-        while len(view) >= SEGMENT:
-            self._seal(view[:SEGMENT])
-            view = view[SEGMENT:]
-        self._held += view
+        whole = len(view) - len(view) % SEGMENT
+        for at in range(0, whole, SEGMENT):
+            self._seal(view[at : at + SEGMENT])
+        self._held += view[whole:]
         return len(data)
 
     def finish(self) -> Written:
         """Encrypt what is left and give the bytes to the disk."""
         if self._held:
             self._seal(self._held)
-        if self._hashing is None:
-            self._hash.update(self._out)  # short: not worth a thread
-        self._put(hashed=self._hashing is None)
-        if self._hashing is not None:
-            self._hashing.result()
+        self._wait()
+        if self._end:
+            self._put(memoryview(self._out)[: self._end])
         self.close()
         return Written(self._clear, self._stored, self._hash.hexdigest(), self._mark.hex())
 
@@ -108,24 +106,28 @@ class Writer:
         self._file.close()
 
     def _seal(self, plain: bytearray | memoryview) -> None:
-        nonce = _nonce(self._mark, self._index)
-        self._out += nonce
-        self._out += self._cipher.encrypt(nonce, plain, None)
-        self._index += 1
-        if len(self._out) >= _HASHING:
-            self._put()
+        nonce, end = _nonce(self._mark, self._index), self._end + NONCE + len(plain) + TAG
+        view = memoryview(self._out)
+        view[self._end : self._end + NONCE] = nonce
+        self._cipher.encrypt_into(nonce, plain, None, view[self._end + NONCE : end])
+        self._index, self._end = self._index + 1, end
+        if self._end == _BATCH:
+            self._wait()
+            self._hashing = self._pool.submit(self._put, view)
+            self._out, self._spare, self._end = self._spare, self._out, 0
 
-    def _put(self, *, hashed: bool = False) -> None:
-        """Write what is encrypted; it is hashed while the next is encrypted."""
-        out, self._out = self._out, bytearray()
+    def _put(self, data: bytes | memoryview) -> None:
+        """Hash and write what is encrypted: a full batch while the next is encrypted."""
+        self._hash.update(data)
+        self._stored += len(data)
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
+
+    def _wait(self) -> None:
+        """Wait for the batch before; what it could not write is told here."""
         if self._hashing is not None:
             self._hashing.result()
-        if not hashed:
-            self._hashing = self._pool.submit(self._hash.update, out)
-        view = memoryview(out)
-        while view:
-            view = view[self._file.write(view) :]
-        self._stored += len(out)
 
 
 class Reader(io.RawIOBase):
