@@ -11,12 +11,14 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    MPEG2MPML,
     BasicTextSRStorage,
     DeflatedExplicitVRLittleEndian,
     EncapsulatedPDFStorage,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
     JPEGBaseline8Bit,
+    RLELossless,
     SecondaryCaptureImageStorage,
 )
 
@@ -338,9 +340,11 @@ def jpeg(segment):
         jpeg(b"\xff\xe1\x00\x14Exif\0\0Quillfeather"),
         jpeg(b"\xff\xe0\x00\x1eJFIF\0Quillfeather" + bytes(11)),
         jpeg(b"") + b"Quillfeather",
+        jpeg(b"") + b"Quillfeather" + b"\xff\xd9",
+        b"Quillfeather",
         b"\xff\x4f\xff\x64\x00\x10\0\1Quillfeather\xff\x90\0\x0a" + bytes(8) + b"\xff\xd9",
     ],
-    ids=["comment", "EXIF", "JFIF", "tail", "JPEG 2000"],
+    ids=["comment", "EXIF", "JFIF", "tail", "two ends", "no picture", "JPEG 2000"],
 )
 def test_a_name_inside_compressed_pixels(fragment, tmp_path):
     said = a_slice(JPEGBaseline8Bit)
@@ -348,6 +352,22 @@ def test_a_name_inside_compressed_pixels(fragment, tmp_path):
     said["PixelData"].VR, said["PixelData"].is_undefined_length = "OB", True
     content = written(said)
     assert made(tmp_path, content, cleared={stored(content).sha256: ()}).held == {gate.COMMENT: 1}
+
+
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, RLELossless, MPEG2MPML])
+def test_a_name_in_a_fragment_behind_the_picture(syntax, tmp_path):
+    said = a_slice(syntax)
+    said.PixelData = encapsulate([jpeg(b""), b"Quillfeather"])
+    said["PixelData"].VR, said["PixelData"].is_undefined_length = "OB", True
+    content = written(said)
+    assert made(tmp_path, content, cleared={stored(content).sha256: ()}).held == {gate.COMMENT: 1}
+
+
+def test_a_picture_without_text_in_its_header_passes(tmp_path):
+    said = a_slice(JPEGBaseline8Bit)
+    said.PixelData = encapsulate([jpeg(b"\xff\xee\x00\x0eAdobe" + bytes(7))])
+    said["PixelData"].VR, said["PixelData"].is_undefined_length = "OB", True
+    assert made(tmp_path, written(said)).records == 1
 
 
 def a_report():

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -127,6 +128,27 @@ def test_a_large_picture_is_stepped_over_and_copied(tmp_path):
     source.Rows, source.Columns, source.PixelData = 1024, 2048, bytes(range(256)) * 16384
     source.add_new(0xFFFCFFFC, "OB", bytes(64))
     assert one_made(tmp_path, written(source)).PixelData == source.PixelData
+
+
+class Watched(io.BytesIO):
+    """A file that knows the most that was read of it at once."""
+
+    most = 0
+
+    def read(self, size=-1):
+        content = super().read(size)
+        Watched.most = max(Watched.most, len(content))
+        return content
+
+
+def test_of_a_large_picture_little_is_in_memory_at_once(tmp_path):
+    source = a_slice(NumberOfFrames=64)
+    source.Rows, source.Columns, source.PixelData = 256, 512, bytes(16 << 20)
+    content, Watched.most = written(source), 0
+    file = replace(stored(content), open=lambda: Watched(content))
+    done = make.make([file], tmp_path, part=a_part(), who=who(MRN))
+    assert done.records == 1
+    assert Watched.most <= 1 << 20
 
 
 def test_attributes_longer_than_the_first_look_are_read(tmp_path):

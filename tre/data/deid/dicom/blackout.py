@@ -5,11 +5,11 @@ from typing import BinaryIO, NamedTuple
 
 from pydicom.pixels.decoders.rle import _rle_decode_frame
 
+from tre.data.deid.dicom.compressed import RLE
 from tre.data.deid.dicom.gate import BITS, COLUMNS, FRAMES, PHOTOMETRIC, ROWS, SAMPLES, number
 from tre.data.deid.dicom.parse import EXPLICIT, Element, Form, Image, Span
 from tre.data.deid.dicom.part import Region
 
-RLE = "1.2.840.10008.1.2.5"
 LARGEST = 1 << 30
 PLANAR = 0x00280006
 CANNOT = "compressed pixels that cannot be blacked out here"
