@@ -29,6 +29,8 @@ SCHEMA = pa.schema([("person", pa.string()), ("sample", pa.string()), ("file", p
 NOBODY_LEFT = "a variant file with nobody in it who may be in this extract"
 COPIED, REWRITTEN = "variant file: header made anew, records copied", "variant file: each record by rule"
 LONGEST_FOR_TBI = 1 << 29
+LEVEL = "4"
+"""Of compression: a third of the time of the usual 6, for files that are a twentieth larger."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def _rewrite(found: Source, body: Body, columns: tuple[Column, ...], path: Path)
     listed = "".join(f"{column.name}\n" for column in columns).encode()
     subset = ["-S", htslib.LIST] if columns else []
     counted = ["--trim-alt-alleles", "--min-ac", "1"] if body.short else ["--no-update"] if columns else []
-    form = ["-O", "b" if found.bcf else "z", "--threads", "1", "-o", str(path)]
+    form = ["-O", ("b" if found.bcf else "z") + LEVEL, "--threads", "1", "-o", str(path)]
     feed = _fed(said, found, body)
     htslib.run("bcftools", "view", "--no-version", *subset, *counted, *form, "-", feed=feed, listed=listed)
 
