@@ -290,12 +290,16 @@ def _bundle(bundled: list[Somebody], key: Key) -> dict:
         found = [each for of in KINDS.values() for each in of(one, "fhir/bundle.json", key)]
         text = json.dumps(found)
         for each in found:
-            text = text.replace(f'"{each["resourceType"]}/{each["id"]}"', f'"urn:uuid:{_uuid(each["id"])}"')
+            text = text.replace(f'"{_address(each)}"', f'"urn:uuid:{_uuid(_address(each))}"')
         for each, old in zip(json.loads(text), found, strict=True):
             kind = each["resourceType"]
-            entry = {"fullUrl": f"urn:uuid:{_uuid(old['id'])}", "resource": each}
+            entry = {"fullUrl": f"urn:uuid:{_uuid(_address(old))}", "resource": each}
             entries.append(entry | {"request": {"method": "POST", "url": kind}})
     return {"resourceType": "Bundle", "id": "delivery", "type": "transaction", "entry": entries}
+
+
+def _address(resource: dict) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"
 
 
 def _uuid(text: str) -> str:
