@@ -9,11 +9,12 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 
 from tre.data.deid.dicom import blackout, charset, encode, gate, images, look, profile
-from tre.data.deid.dicom.clean import OTHER_IDS, Rules, clean, identifiers
+from tre.data.deid.dicom.clean import clean
 from tre.data.deid.dicom.images import Row, Rows
 from tre.data.deid.dicom.look import PATIENT_ID
 from tre.data.deid.dicom.parse import Dataset, Image, read, value_of
 from tre.data.deid.dicom.part import Dicom, Region
+from tre.data.deid.dicom.work import OTHER_IDS, Rules, identifiers
 from tre.data.deid.pseudonyms import Domain, Person
 from tre.data.deid.stored import Stored, Summary, nobody
 from tre.data.deid.who import Absent, Who

@@ -120,7 +120,8 @@ def _text(name: str) -> str:
 
 def rules(part: Dicom) -> dict[int, Rule]:
     """Return the rule of every attribute that one of the two tables names."""
-    found = {int(row.tag, 16): _rule(row, part) for row in rows() if "X" not in row.tag}
+    named = (row for row in rows() if "X" not in row.tag and int(row.tag[:4], 16) >= FIRST_GROUP)
+    found = {int(row.tag, 16): _rule(row, part) for row in named}
     for tag, verb in beyond().items():
         if verb is not Verb.AGE or Option.PATIENT in part.options:
             found[tag] = Rule(verb, found.get(tag, Rule(Verb.REMOVE)).otherwise)
