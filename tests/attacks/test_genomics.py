@@ -55,7 +55,7 @@ HEADERS = {
     "the id of a contig": f"##contig=<ID={NAME}>\n",
     "the length of a contig": f"##contig=<ID=4,length={NAME}>\n",
     "the description of a known field": f'##INFO=<ID=MQ,Number=1,Type=Float,Description="{NAME} {NHS}">\n',
-    "the source of a known field": f'##FORMAT=<ID=PL,Number=G,Type=Integer,Description="x",Source="{NAME}",Version="{NHS}">\n',
+    "the source of a known field": f'##FORMAT=<ID=PL,Number=G,Type=Integer,Source="{NAME}",Version="{NHS}">\n',
     "the number of a known field": f'##INFO=<ID=BQ,Number={NAME},Type=Float,Description="x">\n',
     "the id of a field": f'##INFO=<ID={NAME},Number=1,Type=Integer,Description="x">\n',
     "the id of a filter": f'##FILTER=<ID={NAME},Description="x">\n',

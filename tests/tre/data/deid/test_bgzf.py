@@ -64,7 +64,7 @@ def test_a_damaged_file_is_refused_or_the_damage_is_gone(place, flip):
     try:
         assert opened(bytes(content)) == b"ACGT" * 20_000
     except Unreadable as refused:
-        assert str(refused) in {bgzf.CUT_OFF, bgzf.NO_MARKER, bgzf.BEHIND, bgzf.DAMAGED, bgzf.STRANGE}
+        assert str(refused) in {bgzf.CUT_OFF, bgzf.NO_MARKER, bgzf.BEHIND, bgzf.DAMAGED, bgzf.STRANGE}  # noqa: PT017 -- it may also pass
 
 
 @given(st.binary(max_size=300))

@@ -277,7 +277,7 @@ def test_a_flipped_byte_is_read_or_refused(place, flip, content):
     try:
         looked(bytes(broken))
     except Unreadable as refused:
-        assert "\n" not in str(refused)
+        assert "\n" not in str(refused)  # noqa: PT017 -- it may also pass
 
 
 @given(st.integers(0), st.integers(1, 255))

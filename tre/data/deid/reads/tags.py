@@ -122,7 +122,7 @@ def rewrite(
     def reads() -> None:
         with (
             pysam.AlignmentFile("-", "rb", check_sq=False) as old,
-            pysam.AlignmentFile(path, "wb4", template=old, threads=2) as new,
+            pysam.AlignmentFile(path, "wb", template=old, threads=2) as new,
         ):
             for read in old.fetch(until_eof=True):
                 if rename is not None and read.query_name:
