@@ -13,6 +13,8 @@ from tests.golden import across, people, score, search
 from tests.golden.journey import PROJECTS
 from tests.golden.key import Answer
 
+pytestmark = pytest.mark.timeout(900)  # the first test waits until the cohort has gone the whole way
+
 EVERYBODY = people.everybody()
 BY_SUBJECT = {one.subject: one for one in EVERYBODY}
 

@@ -9,6 +9,8 @@ from tests.golden import across, make, score, search
 from tests.golden.journey import PROJECTS
 from tests.golden.key import Answer
 
+pytestmark = pytest.mark.timeout(900)  # the first test waits until the cohort has gone the whole way
+
 ENOUGH = 0.999
 LEAST_ROWS = 20_000
 
