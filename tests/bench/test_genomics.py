@@ -201,6 +201,7 @@ def test_a_big_file_is_read_in_constant_memory(tmp_path, report):
 
 PROGRAM = """
 import re, sys, time
+from pathlib import Path
 from tests.tre.data.deid.genomics import a_who
 from tre.data.deid.stored import Kind, Stored, nobody
 from tre.data.deid.variants import look, make, rules
