@@ -15,8 +15,8 @@ from tests.golden.found import Extract
 from tests.golden.key import Answer, Key
 from tests.golden.score import Project
 
-CHANCE = 0.5
-"""Rank correlation of two orders of fifty or more that chance gives once in many thousands of times."""
+CHANCE = 0.7
+"""Rank correlation of two orders of sixty that chance gives once in ten million times; the same order has 1."""
 FEW = 30
 _DAY = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")
 _COUNTED = re.compile(r"rg\d")
