@@ -159,11 +159,11 @@ class Door:
         counted["held"] += row.state is State.HELD or bool(row.held_records)
 
     def counted(self) -> Mapping[str, Count]:
-        """Return what came, by kind."""
-        persons = self.persons.of_kind
-        return {
-            kind: Count(**counted, persons=len(persons.get(kind, ()))) for kind, counted in sorted(self.counts.items())
-        }
+        """Return what came, by kind. The tables of a strict dataset are of the same persons."""
+        met = {kind: len(persons) for kind, persons in self.persons.of_kind.items()}
+        if self.strict:
+            met = dict.fromkeys(index.TABLES, self.persons.counted)
+        return {kind: Count(**counted, persons=met.get(kind, 0)) for kind, counted in sorted(self.counts.items())}
 
 
 @dataclass

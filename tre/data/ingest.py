@@ -124,9 +124,12 @@ class _Order:
         return audit.digest([FORMAT, self.dataset, self.number, self.registered.plan_sha256, links, where])
 
 
-def measured(paths: Sequence[Path]) -> int:
-    """Return the bytes below the paths, for a bar of progress."""
-    return sum(found.seen.size for found in walk.walk(paths) if found.seen is not None)
+def measured(paths: Sequence[Path]) -> int | None:
+    """Return the bytes below the paths, for a bar of progress; nothing where one is not there."""
+    try:
+        return sum(found.seen.size for found in walk.walk(paths) if found.seen is not None)
+    except Unreadable:
+        return None
 
 
 # --- before anything is taken ----------------------------------------------------------------------------------------

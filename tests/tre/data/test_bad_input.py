@@ -212,7 +212,7 @@ def test_the_log_has_counts_and_no_path(bring, at, records):
     assert b"letter" not in body
 
 
-# --- a person looks at an image that is held 
+# --- a person looks at an image that is held
 @pytest.fixture
 def tre(settings, monkeypatch, capsys):
     monkeypatch.setenv("TRE_HOME", str(settings.home))
