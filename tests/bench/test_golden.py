@@ -82,12 +82,12 @@ def _markdown(rows, asked, wrong, leaks, planted, agree, people, overlap, sizes)
     lines += ["| across | there are | measured | target |", "|---|---:|---:|---:|"]
     one = _percent(people, people - agree)
     lines.append(f"| persons with one pseudonym and one shift in all carriers | {people} | {one} | 100 % |")
-    lines += [f"| {_kind(what)} in both projects | {sizes[what]:,} | {many} | 0 |" for what, many in overlap.items()]
+    lines += [f"| {_kind(what)} | {sizes[what]:,} | {many} | 0 |" for what, many in overlap.items()]
     return "\n".join(lines) + "\n"
 
 
 def _kind(what):
-    return "orders that are told by each other" if what == "order" else f"{what}s"
+    return "orders that tell that of the other project" if what == "order" else f"{what}s in both projects"
 
 
 def _percent(many, faults):
