@@ -91,14 +91,14 @@ def an_application(session, project, dataset, *, now, version=None, applicant=No
     )
 
 
-def an_approval(session, project, dataset, *, settings, now, version=None, until=None, applicant=None):
+def an_approval(session, project, dataset, *, settings, now, version=None, until=None, applicant=None, **asks):
     """An application that two of the committee approved; returns its number."""
     number = an_application(session, project, dataset, now=now, version=version, applicant=applicant)
     names = a_committee(session, settings=settings, now=now)
     for name in names:
         committee.vote(session, number, name, "approve", reason="the purpose is good", now=now)
     until = until or projects.get(session, project).approved_until
-    committee.decide(session, number, actor=names[0], until=until, now=now)
+    committee.decide(session, number, actor=names[0], until=until, now=now, **asks)
     return number
 
 

@@ -54,7 +54,13 @@ def assess(
     index = [*values, *(str(number) for number in _numbers(con, made, kinds))]
     identifiers.write(made / "identifiers", index, order.keys.pseudonym)
     return Report(
-        risk=risk.assess(con, order.plan, smallest=order.smallest, tables=_held(con, order, made, kinds)),
+        risk=risk.assess(
+            con,
+            order.plan,
+            smallest=order.smallest,
+            tables=_held(con, order, made, kinds),
+            asked=risk.thresholds(order.asked),
+        ),
         leaks=leaks.search(con, order.plan),
         search=swept,
         short=met,

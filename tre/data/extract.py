@@ -132,7 +132,8 @@ def _ordered(session: Session, settings: Settings, dataset: str, project: str, *
     """Find what the committee approved; without an approval nothing is made."""
     asked = projects.get(session, project)
     catalogue.in_use(session, dataset)
-    version = _approved(session, dataset, project, now=now)
+    approval = _approved(session, dataset, project, now=now)
+    version = approval.version
     _, manifest = catalogue.version(session, dataset, version)
     plan = plans.parse(manifest.plan)
     scope = withdrawals.scope_of(dataset, plan.linkage_name)
@@ -141,7 +142,8 @@ def _ordered(session: Session, settings: Settings, dataset: str, project: str, *
         dataset=dataset,
         version=version,
         project=project,
-        smallest=asked.smallest_k,
+        smallest=max(asked.smallest_k, approval.smallest_k or 0),
+        asked=approval.asked,
         manifest=manifest,
         plan=plan,
         keys=pseudonyms.keys_of(settings, project, epoch=asked.epoch),
@@ -152,21 +154,21 @@ def _ordered(session: Session, settings: Settings, dataset: str, project: str, *
     )
 
 
-def _approved(session: Session, dataset: str, project: str, *, now: datetime) -> int:
-    """Return the newest version that the committee approved for this project, and whose approval is in force."""
-    granted = select(func.max(ApplicationRow.version)).where(
+def _approved(session: Session, dataset: str, project: str, *, now: datetime) -> ApplicationRow:
+    """Return the approval in force of the newest version that the committee approved for this project."""
+    granted = select(ApplicationRow).where(
         ApplicationRow.project == project,
         ApplicationRow.dataset == dataset,
         ApplicationRow.state == committee.State.APPROVED.value,
         ApplicationRow.approved_until > now,
     )
-    version = session.scalar(granted)
-    if version is None:
+    found = session.scalars(granted.order_by(ApplicationRow.version.desc(), ApplicationRow.id.desc())).first()
+    if found is None:
         raise Refused(
             f"project {project} has no approval in force for dataset {dataset}",
             remedies=[f"apply for it: `tre application submit {project} {dataset}`, then let the committee decide"],
         )
-    return version
+    return found
 
 
 # --- keeping ---------------------------------------------------------------------------------------------------------

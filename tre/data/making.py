@@ -40,6 +40,9 @@ class Order:
     version: int
     project: str
     smallest: int
+    """Persons in the smallest group that the extract may hold."""
+    asked: str
+    """What else the committee asks of its risk: a set of `risk.toml`."""
     manifest: Manifest
     plan: plans.Plan
     keys: pseudonyms.ProjectKeys

@@ -33,13 +33,26 @@ def application_vote(number: int, vote: committee.Vote, /, *, reason: str, by: A
 
 
 @application.command(name="decide")
-def application_decide(number: int, /, *, by: As, code: Code, until: Day = "", conditions: str = "") -> None:
-    """Settle an application by its votes; an approval needs its last day."""
+def application_decide(
+    number: int,
+    /,
+    *,
+    by: As,
+    code: Code,
+    until: Day = "",
+    conditions: str = "",
+    smallest_k: int | None = None,
+    asked: committee.Asked = committee.Asked.NONE,
+) -> None:
+    """Settle an application by its votes; an approval needs its last day. Extracts must keep what is asked of risk."""
     end = last_moment(until, "--until") if until else None
     with house() as at:
         at.confirm(by, code, _about(at, number, "decide"))
         with at.records.act(by, "committee.decide", f"application/{number}") as session:
-            state = committee.decide(session, number, actor=by, until=end, conditions=conditions, now=at.now)
+            state = committee.decide(
+                session, number, actor=by, until=end, conditions=conditions, smallest_k=smallest_k, asked=asked,
+                now=at.now,
+            )  # fmt: skip
     show.one({"application": number, "state": state.value}, sentence=f"application {number} is {state}")
 
 
@@ -77,6 +90,8 @@ def application_show(number: int, /) -> None:
         record = _summary(row) | {
             "purpose": row.purpose,
             "conditions": row.conditions or None,
+            "smallest_k": row.smallest_k,
+            "asked": row.asked,
             "votes_in": committee.votes_in(session, number),
             "votes": [f"{one.person}: {one.vote} ({one.reason})" for one in committee.votes(session, number)],
         }

@@ -37,6 +37,16 @@ class Vote(StrEnum):
     REJECT = "reject"
 
 
+class Asked(StrEnum):
+    """What a committee may ask of an extract beside k; numbers and sources are in `tre/data/risk.toml`."""
+
+    NONE = "none"
+    DIVERSE = "diverse"
+    CLOSE = "close"
+    PUBLIC = "public"
+    PARTNERS = "partners"
+
+
 # verb -> the state an application must be in
 FROM = {"vote on": State.SUBMITTED, "decide": State.SUBMITTED, "withdraw": State.SUBMITTED, "revoke": State.APPROVED}
 
@@ -117,8 +127,13 @@ def decide(
     now: datetime,
     until: datetime | None = None,
     conditions: str = "",
+    smallest_k: int | None = None,
+    asked: Asked = Asked.NONE,
 ) -> State:
-    """Settle an application by its votes: approved by more than half of them, and then until a date; else rejected."""
+    """Settle an application by its votes: approved by more than half of them, and then until a date; else rejected.
+
+    `smallest_k` and `asked` are what its extracts must keep; fewer than the project's own k is never enough.
+    """
     row = _take(session, application, "decide")
     _sits(session, row, actor, "decide")
     counted = Counter(v.vote for v in _votes(session, row) if _why_not(session, row, v.person) is None)
@@ -128,6 +143,7 @@ def decide(
     row.decided_at = now
     if row.state == State.APPROVED:
         row.approved_until = _end(session, row, until, now=now)
+        row.smallest_k, row.asked = _at_least(smallest_k), asked.value
         row.conditions = text.line(conditions, "conditions", longest=2000) if conditions else ""
     facts: dict[str, audit.Fact] = {
         "state": row.state,
@@ -135,6 +151,8 @@ def decide(
         "reject": counted[Vote.REJECT],
         "until": audit.stamp(row.approved_until) if row.approved_until else None,
         "conditions": row.conditions or "",
+        "smallest_k": row.smallest_k,
+        "asked": asked.value,
         "dataset": row.dataset,
         "version": row.version,
     }
@@ -231,6 +249,12 @@ def _version(session: Session, dataset: str, version: int | None) -> int:
     if not 0 < version <= newest or session.get(DatasetVersionRow, (dataset, version)) is None:
         raise NotFound(f"dataset {dataset} has no version {version}: the newest is {newest}")
     return version
+
+
+def _at_least(smallest_k: int | None) -> int | None:
+    if smallest_k is not None and smallest_k < 1:
+        raise StepRefused("the smallest group cannot be below 1 person")
+    return smallest_k
 
 
 def _end(session: Session, row: ApplicationRow, until: datetime | None, *, now: datetime) -> datetime:

@@ -184,6 +184,10 @@ class ApplicationRow(Base):
     decided_at: Mapped[datetime | None]
     approved_until: Mapped[datetime | None]
     conditions: Mapped[str] = mapped_column(Text, default="")
+    smallest_k: Mapped[int | None]
+    """Smallest group in its extracts, where the committee asks for more than the project has."""
+    asked: Mapped[str] = mapped_column(String(20), default="none")
+    """What the committee asks of its risk beside k: a set of thresholds."""
 
 
 class ApplicationVoteRow(Base):

@@ -80,7 +80,7 @@ def bring_in(records, settings, now, paths, *, plan=PLAN, name="trial"):
     return ingest.ingest(records, settings, name, paths, actor=HOST, now=now)
 
 
-def let_use(records, settings, now, project="sunrise", dataset="trial", *, smallest=None):
+def let_use(records, settings, now, project="sunrise", dataset="trial", *, smallest=None, **asks):
     """A project whose committee approved the newest version of the dataset."""
     with records.act(HOST, "test.build", "home") as session:
         if session.get(ProjectRow, project) is None:
@@ -89,7 +89,7 @@ def let_use(records, settings, now, project="sunrise", dataset="trial", *, small
             a_project(session, project, (member,), now=now)
         if smallest is not None:
             session.get(ProjectRow, project).smallest_k = smallest
-        an_approval(session, project, dataset, settings=settings, now=now)
+        an_approval(session, project, dataset, settings=settings, now=now, **asks)
 
 
 def prepare(records, settings, now, project="sunrise", dataset="trial"):

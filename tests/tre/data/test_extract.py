@@ -1,8 +1,10 @@
 import csv
 import json
+import tomllib
 from datetime import date, timedelta
 from hashlib import sha256
 from itertools import pairwise
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -10,7 +12,7 @@ from sqlalchemy import select
 
 from tests.builders import HOST
 from tests.tre.data import made
-from tre.data import catalogue, extract, silo
+from tre.data import catalogue, extract, risk, silo
 from tre.data.deid import dates, pseudonyms
 from tre.errors import NotFound, Refused, Tampered
 from tre.governance import committee
@@ -169,6 +171,25 @@ def test_groups_that_are_too_small_are_refused_with_a_remedy(settings, records, 
     assert not settings.extract("sunrise", "trial", 1).exists()
     with records.read() as session:
         assert json.loads(extract.newest(session, "trial", "sunrise").report)["risk"]["k"] == 30
+
+
+def test_the_committee_may_ask_more_of_an_extract_than_the_project(settings, records, now, tmp_path):
+    made.bring_in(records, settings, now, made.files(tmp_path))
+    made.let_use(records, settings, now, smallest_k=31)
+    assert "smaller than 31" in extract.refusal(made.prepare(records, settings, now)).remedies[0]
+
+
+def test_what_the_committee_asks_beside_k_stops_an_extract(settings, records, now, tmp_path):
+    made.bring_in(records, settings, now, made.files(tmp_path))
+    made.let_use(records, settings, now, asked=committee.Asked.PARTNERS)
+    row = made.prepare(records, settings, now)
+    assert row.assessed
+    assert json.loads(row.report)["risk"]["thresholds"]["average"] == risk.thresholds("partners").average
+
+
+def test_every_set_of_thresholds_can_be_asked_for():
+    known = tomllib.loads((Path(risk.__file__).parent / "risk.toml").read_text())
+    assert set(known) == set(committee.Asked)
 
 
 def test_risk_counts_persons_not_rows(settings, records, now, tmp_path):
