@@ -1,30 +1,20 @@
 """The welcome notebook runs from top to bottom, in the image, on the demo's own extract."""
 
 import csv
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import docker
 import pytest
 
 import tre.settings
+from tests.containers import notebooks
 from tests.door import House, open_door
 from tre import demo
-from tre.host import engine, image
 
 pytestmark = pytest.mark.docker
-UID = 54321
-RUN = """
-import nbformat
-from nbclient import NotebookClient
-notebook = nbformat.read("/home/analyst/welcome.ipynb", 4)
-NotebookClient(notebook, timeout=120).execute(cwd="/home/analyst")
-print(nbformat.writes(notebook))
-"""
 REQUEST = {
     "id": 1,
     "state": "checking",
@@ -49,16 +39,13 @@ def ran(made_home) -> Iterator[Ran]:
         shutil.copytree(made_home, folder / "home", symlinks=True)
         settings = tre.settings.load(folder / "home")
         demo.seed(settings, say=print)
-        for name in ("api", "outbox", "analyst"):
-            (folder / name).mkdir(mode=0o755)
-        shutil.chown(folder / "outbox", UID, UID)
-        shutil.chown(folder / "analyst", UID, UID)
-        shutil.copyfile(image.HERE / "images/notebook/welcome.ipynb", folder / "analyst/welcome.ipynb")
+        notebooks.folders(folder)
         with open_door(folder / "api/tre.sock") as house:
             (folder / "api/tre.sock").chmod(0o666)
             house.answers.update(_answers())
-            said = _run(settings, folder, settings.extract("sunrise", "actg175", 1))
-        yield Ran(folder / "outbox", json.loads(said), house)
+            extract = settings.extract("sunrise", "actg175", 1)
+            said = notebooks.run(settings, folder, "welcome.ipynb", {"actg175": extract})
+        yield Ran(folder / "outbox", said, house)
 
 
 def _answers() -> dict[tuple[str, str], tuple[int, object]]:
@@ -74,33 +61,10 @@ def _answers() -> dict[tuple[str, str], tuple[int, object]]:
     }
 
 
-def _run(settings: tre.settings.Settings, folder: Path, extract: Path) -> str:
-    engine.ensure(settings, print)
-    made = image.ensure(settings, print)
-    binds = {extract: ("/data/actg175", "ro"), folder / "api": ("/run/tre/api", "ro")}
-    binds |= {folder / "outbox": ("/outbox", "rw"), folder / "analyst": ("/home/analyst", "rw")}
-    client = docker.DockerClient(base_url=settings.docker_url, timeout=180)
-    try:
-        return client.containers.run(
-            made.id,
-            ["python", "-c", RUN],
-            network_mode="none",
-            read_only=True,
-            cap_drop=["ALL"],
-            user=f"{UID}:{UID}",
-            tmpfs={"/tmp": ""},
-            environment={"HOME": "/home/analyst", "MPLCONFIGDIR": "/tmp/m"},
-            volumes={str(source): {"bind": target, "mode": mode} for source, (target, mode) in binds.items()},
-            remove=True,
-        ).decode()
-    finally:
-        client.close()
-
-
 def test_every_cell_runs(ran):
     cells = [cell for cell in ran.notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["execution_count"] for cell in cells)
-    assert [out for cell in cells for out in cell["outputs"] if out["output_type"] == "error"] == []
+    assert notebooks.errors(ran.notebook) == []
 
 
 def test_the_table_counts_each_person_of_the_trial_once(ran):
@@ -121,5 +85,4 @@ def test_it_asks_for_exactly_these_two_files(ran):
 
 
 def test_it_is_kept_without_outputs(ran):
-    kept = json.loads((image.HERE / "images/notebook/welcome.ipynb").read_text())
-    assert not any(cell.get("outputs") for cell in kept["cells"])
+    assert notebooks.kept_without_outputs("welcome.ipynb")

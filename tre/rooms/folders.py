@@ -6,7 +6,7 @@ follows a link below them: it opens each folder by its own descriptor and makes 
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tre.settings import Settings
 SHORTCUTS = {"data": "/data", "workspace": "/workspace", "outbox": "/outbox"}
 
 
-def make(settings: Settings, room: Room, *, welcome: Path | None = None) -> None:
+def make(settings: Settings, room: Room, *, notebooks: Iterable[Path] = ()) -> None:
     """Make or check every folder that the room mounts; give the person a home that is not bare."""
     for bind in room.binds:
         if bind.target.startswith("/data/") and not bind.source.is_dir():
@@ -31,7 +31,7 @@ def make(settings: Settings, room: Room, *, welcome: Path | None = None) -> None
     fresh = not home.exists()
     _own(home, room.uid, 0o700)
     if fresh:
-        _furnish(home, room.uid, welcome)
+        _furnish(home, room.uid, notebooks)
     _sockets(settings.room_sockets(room.project, room.person), room.uid)
 
 
@@ -77,14 +77,14 @@ def _sockets(folder: Path, uid: int) -> None:
     _own(folder / "api", 0, 0o755)
 
 
-def _furnish(home: Path, uid: int, welcome: Path | None) -> None:
+def _furnish(home: Path, uid: int, notebooks: Iterable[Path]) -> None:
     with _opened(home) as at:
         for name, target in SHORTCUTS.items():
             with suppress(FileExistsError):
                 os.symlink(target, name, dir_fd=at)
                 os.chown(name, uid, uid, dir_fd=at, follow_symlinks=False)
-        if welcome is not None and welcome.is_file():
-            _place(at, "welcome.ipynb", welcome.read_bytes(), uid)
+        for notebook in notebooks:
+            _place(at, notebook.name, notebook.read_bytes(), uid)
 
 
 def _place(at: int, name: str, content: bytes, uid: int) -> None:

@@ -24,7 +24,8 @@ from tre.rooms import control, folders, house, visits
 from tre.rooms.room import CALLBACK, Room, container, container_name, host, host_config, origin, prefix, room_for
 from tre.settings import Settings
 
-WELCOME = Path(__file__).parents[2] / "images" / "notebook" / "welcome.ipynb"
+NOTEBOOKS = tuple(sorted((Path(__file__).parents[2] / "images" / "notebook").glob("*.ipynb")))
+"""What a person finds in a new home."""
 STOP_SECONDS = 5
 NOT_A_MEMBER = "R00"
 DOCKER_SILENT = "Docker does not answer, so no room can be opened; an admin can see why with `tre doctor`"
@@ -79,7 +80,7 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
         room = room_for(self.tre_settings, current.id, visit.project, self.user.name, visit.mounts)
         done = False
         try:
-            await _aside(folders.make, self.tre_settings, room, welcome=WELCOME)
+            await _aside(folders.make, self.tre_settings, room, notebooks=NOTEBOOKS)
             await self._build(room)
             self._expect_callback()
             await control.put(

@@ -8,6 +8,7 @@ from tre.governance.access import Mount
 from tre.governance.accounts import PROCESSES
 from tre.rooms import folders, room
 from tre.rooms.room import container, host_config, in_bytes, room_for, seccomp
+from tre.rooms.spawner import NOTEBOOKS
 from tre.settings import NAME
 
 SUNRISE = SimpleNamespace(name="sunrise", uid=64_001)
@@ -124,12 +125,19 @@ def test_an_extract_that_is_not_there_is_named(made, settings):
 def test_a_second_start_keeps_what_the_person_wrote(made, settings, tmp_path):
     welcome = tmp_path / "welcome.ipynb"
     welcome.write_text("{}")
-    folders.make(settings, made, welcome=welcome)
+    folders.make(settings, made, notebooks=[welcome])
     mine = settings.person_home("sunrise", "ann") / "welcome.ipynb"
     mine.write_text("changed")
-    folders.make(settings, made, welcome=welcome)
+    folders.make(settings, made, notebooks=[welcome])
     assert mine.read_text() == "changed"
     assert mine.stat().st_uid == 64_001
+
+
+def test_a_new_home_holds_the_houses_notebooks(made, settings):
+    folders.make(settings, made, notebooks=NOTEBOOKS)
+    home = settings.person_home("sunrise", "ann")
+    assert sorted(file.name for file in home.glob("*.ipynb")) == ["one-person.ipynb", "welcome.ipynb"]
+    assert {file.stat().st_uid for file in home.glob("*.ipynb")} == {64_001}
 
 
 def test_a_new_start_empties_the_rooms_socket_folder_without_following_links(made, settings, tmp_path):
