@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from tre.data import confined, engine, identifiers, leaks, risk, search, short
+from tre.data import confined, engine, identifiers, leaks, looking, risk, search, short
 from tre.data.deid.stored import Summary
 from tre.data.kinds import Persons
 from tre.data.making import Order
@@ -50,7 +50,9 @@ def assess(
     values = sorted({value for _, value in _named(con, kinds, persons)} | _unknown(persons))
     own = sorted({(name, value) for name, value in _named(con, kinds, persons) if name})
     allow = (search.Sweep, search.Found, short.Short)
-    swept, met = confined.run(look_through, made / "data", values, own, folder=made / "data", allow=allow, tell=tell)
+    swept, met = confined.run(
+        looking.look_through, made / "data", values, own, folder=made / "data", allow=allow, tell=tell
+    )
     index = [*values, *(str(number) for number in _numbers(con, made, kinds))]
     identifiers.write(made / "identifiers", index, order.keys.pseudonym)
     return Report(
@@ -65,13 +67,6 @@ def assess(
         search=swept,
         short=met,
     )
-
-
-def look_through(
-    data: Path, values: list[str], own: list[tuple[str, str]], *, tell: Callable[[int], None]
-) -> tuple[search.Sweep, short.Short]:
-    """Search all bytes of an extract: its files are read by parsers, so this runs in a process that can do little."""
-    return search.sweep(data, values, tell=tell), short.search(data, own)
 
 
 def _held(

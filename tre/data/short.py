@@ -14,7 +14,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from tre.data import engine, identifiers
+from tre.data import engine
+from tre.data.deid import spelling
 from tre.data.deid.pseudonyms import SHAPE
 
 LEAST = 4  # letters or digits
@@ -65,8 +66,8 @@ def _columns(own: Iterable[tuple[str, str]]) -> dict[str, list[bytes]]:
     """Keep what is short: what is distinctive is looked for everywhere."""
     persons, words = [], []
     for person, value in own:
-        for word in {identifiers.plain(value), *(identifiers.plain(one) for one in value.split())}:
-            if len(word) >= LEAST and word.isascii() and not identifiers.distinctive(word):
+        for word in {spelling.plain(value), *(spelling.plain(one) for one in value.split())}:
+            if len(word) >= LEAST and word.isascii() and not spelling.distinctive(word):
                 persons.append(person.encode())
                 words.append(word.encode())
     return {"person": persons, "word": words}

@@ -22,12 +22,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 
 import pyarrow as pa
 
-from tre.records.keys import Keys
-from tre.settings import Settings
+if TYPE_CHECKING:
+    from tre.settings import Settings
 
 PatientId = NewType("PatientId", str)
 Pseudonym = NewType("Pseudonym", str)
@@ -128,16 +128,20 @@ class Naming:
         return self._mac(f"{domain}|{len(system)}|{system}|{value}".encode("utf-8", "surrogateescape"))
 
 
-def keys_of(settings: Settings, project: str, *, epoch: int = 1) -> ProjectKeys:
+def keys_of(settings: "Settings", project: str, *, epoch: int = 1) -> ProjectKeys:
     """Derive a project's keys from the root key."""
+    from tre.records.keys import Keys  # a confined process has none and starts faster without
+
     keys = Keys.load(settings)
     return ProjectKeys(
         keys.project_key(project, "pseudonym", epoch=epoch), keys.project_key(project, "date", epoch=epoch)
     )
 
 
-def withdrawal_marks(settings: Settings, scope: str, things: Iterable[str]) -> Iterator[str]:
+def withdrawal_marks(settings: "Settings", scope: str, things: Iterable[str]) -> Iterator[str]:
     """Yield the mark (hex) of each thing that names one who withdrew, within a linkage; it tells nobody who that is."""
+    from tre.records.keys import Keys
+
     mac = Mac(Keys.load(settings).mark_key("withdrawal"))
     head = f"{len(scope)}|{scope}|".encode()
     for thing in things:
