@@ -1,7 +1,9 @@
 """What the host's operator does with data: bring it in under a plan, and prepare a project's copy."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from cyclopts import App
 from sqlalchemy.orm import Session
@@ -11,6 +13,7 @@ from tre.data import catalogue, held, ingest, persons, withdrawals
 from tre.data import extract as extracts
 from tre.data.manifest import Manifest
 from tre.errors import Unreadable
+from tre.governance import committee
 from tre.governance.operator import house, id_from_input
 from tre.records.tables import ExtractRow
 
@@ -104,19 +107,52 @@ def dataset_list() -> None:
 
 @dataset.command(name="show")
 def dataset_show(name: str, /) -> None:
-    """One dataset: its plan and what each ingest brought."""
+    """One dataset: what is held and from where, who uses it, its columns, and what each ingest brought."""
     with house() as at, at.records.read() as session:
         row = catalogue.get(session, name)
-        versions = [
-            {"version": one.number, "persons": one.persons, "rows": one.rows, "ingested_at": one.ingested_at}
-            for one in catalogue.versions(session, name)
-        ]
+        found = catalogue.versions(session, name)
+        projects = committee.using(session, name, now=at.now)
+    versions = [
+        {"version": one.number, "persons": one.persons, "rows": one.rows, "ingested_at": one.ingested_at}
+        for one in found
+    ]
+    entry = json.loads(found[-1].entry) if found else {}
     record = {"name": row.name, "title": row.title, "withdrawn": row.withdrawn, "plan_sha256": row.plan_sha256}
     if show.as_json.get():
-        show.one({**record, "plan": row.plan, "versions": versions})
+        show.one({**record, "projects": projects, "entry": entry, "plan": row.plan, "versions": versions})
         return
-    show.one(record)
+    show.one(record | _about(entry) | {"used_by": projects})
+    for listed in (list(_held(entry)), list(_columns(entry))):
+        if listed:
+            print()
+            show.rows(listed, none="")
+    print()
     show.rows(versions, none=f"nothing ingested yet: `tre dataset ingest {name} FILE...`")
+
+
+def _about(entry: dict[str, Any]) -> dict[str, object]:  # Any: JSON
+    """Return what whoever registered it said of it."""
+    about = entry.get("about", {})
+    said = {name: about[name] for name in ("source", "owner", "contact", "legal_basis", "collected") if about.get(name)}
+    more = {name: entry[name] for name in ("persons", "data_use", "linkage") if entry.get(name)}
+    return said | more
+
+
+def _held(entry: dict[str, Any]) -> Iterator[dict[str, object]]:  # Any: JSON
+    """Yield how much there is of each table and kind."""
+    for table in entry.get("tables", ()):
+        yield {"holds": f"table {table['name']}", "files": None, "records": table["rows"]}
+    for kind in entry.get("kinds", ()):
+        yield {"holds": kind.get("name", kind["kind"]), "files": kind["files"], "records": kind["records"]}
+
+
+def _columns(entry: dict[str, Any]) -> Iterator[dict[str, object]]:  # Any: JSON
+    """Yield each column of each table, and what becomes of it."""
+    for table in entry.get("tables", ()):
+        for column in table["columns"]:
+            yield {"table": table["name"], "column": column["name"]} | {
+                name: column[name] for name in ("type", "action", "reason")
+            }
 
 
 @dataset.command(name="withdraw")

@@ -9,6 +9,37 @@ from dataclasses import asdict, dataclass
 from tre.data.deid.plan import Plan
 
 NEAREST = 10
+KINDS = {
+    "fhir": "clinical records (FHIR)",
+    "dicom": "images (DICOM)",
+    "vcf": "variants (VCF)",
+    "bcf": "variants (BCF)",
+    "bam": "reads (BAM)",
+    "cram": "reads (CRAM)",
+}
+# GA4GH's Data Use Ontology: what a code says in words. A disease may follow the code: DS:MONDO_0005148.
+DATA_USE = {
+    "NRES": "no restriction",
+    "GRU": "general research use",
+    "HMB": "health, medical and biomedical research",
+    "DS": "research on one disease",
+    "POA": "research on population origins or ancestry only",
+    "NMDS": "no development of general methods",
+    "GSO": "genetic studies only",
+    "NCU": "no commercial use",
+    "NPU": "not-for-profit organisations only",
+    "NPUNCU": "not-for-profit organisations, no commercial use",
+    "IRB": "approval of an ethics committee required",
+    "PUB": "results must be published",
+    "COL": "collaboration with the owner required",
+    "RTN": "results go back to the owner",
+    "GS": "only in certain countries",
+    "MOR": "no publication before a date",
+    "TS": "until a date",
+    "US": "certain users only",
+    "PS": "certain projects only",
+    "IS": "certain institutions only",
+}
 
 
 @dataclass(frozen=True)
@@ -26,6 +57,12 @@ def rounded(count: int) -> str:
     return f"about {round(count / NEAREST) * NEAREST:,}" if count >= NEAREST else f"fewer than {NEAREST}"
 
 
+def data_use(code: str) -> str:
+    """Say a code of the Data Use Ontology in words."""
+    means = DATA_USE.get(code.partition(":")[0].upper())
+    return f"{code}: {means}" if means else code
+
+
 def entry(
     plan: Plan, *, title: str, persons: int, rows: Mapping[str, int], kinds: Mapping[str, Held]
 ) -> dict[str, object]:
@@ -33,6 +70,7 @@ def entry(
     return {
         "title": title,
         "about": asdict(plan.about),
+        "data_use": [data_use(code) for code in plan.about.duo],
         "persons": rounded(persons),
         "tables": [
             {
@@ -46,7 +84,12 @@ def entry(
             for table in plan.tables
         ],
         "kinds": [
-            {"kind": kind, "files": rounded(held.files), "records": rounded(held.records)}
+            {
+                "kind": kind,
+                "name": KINDS.get(kind, kind),
+                "files": rounded(held.files),
+                "records": rounded(held.records),
+            }
             for kind, held in sorted(kinds.items())
         ],
         "made": ["omop"] if plan.omop is not None else [],

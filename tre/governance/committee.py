@@ -191,6 +191,21 @@ def listed(session: Session) -> tuple[ApplicationRow, ...]:
     return tuple(session.scalars(select(ApplicationRow).order_by(ApplicationRow.id)))
 
 
+def using(session: Session, dataset: str, *, now: datetime) -> tuple[str, ...]:
+    """Return the projects that may work with a dataset now: approved, and not closed."""
+    wanted = (
+        select(ApplicationRow.project)
+        .join(ProjectRow)
+        .where(
+            ApplicationRow.dataset == dataset,
+            ApplicationRow.state == State.APPROVED.value,
+            ApplicationRow.approved_until > now,
+            ProjectRow.closed_at.is_(None),
+        )
+    )
+    return tuple(sorted(set(session.scalars(wanted))))
+
+
 def votes(session: Session, application: int) -> tuple[ApplicationVoteRow, ...]:
     """Votes on an application; none are shown before it is decided, so that nobody votes after another."""
     row = get(session, application)

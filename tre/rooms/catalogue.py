@@ -4,7 +4,7 @@ It shows what was written down when a version came in (`DatasetVersionRow.entry`
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,10 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tre.errors import NotFound
-from tre.governance import accounts
-from tre.governance.projects import ever_member
+from tre.governance import accounts, committee, projects
 from tre.records.db import Records
-from tre.records.tables import ApplicationRow, DatasetRow, DatasetVersionRow, ExtractRow
+from tre.records.tables import DatasetRow, DatasetVersionRow, ExtractRow
 from tre.settings import Settings
 
 READERS = frozenset({"admin", "committee", "approver"})
@@ -36,7 +35,7 @@ class Dataset:
 
     def says(self, words: str) -> bool:
         """Whether every word stands somewhere in the entry."""
-        text = f"{self.name} {self.title} {json.dumps(self.entry, ensure_ascii=False)}".casefold()
+        text = " ".join([self.name, self.title, *self.projects, *_texts(self.entry)]).casefold()
         return all(word in text for word in words.casefold().split())
 
 
@@ -51,14 +50,14 @@ class Report:
     prepared_at: datetime
 
 
-def listed(records: Records, *, words: str = "") -> tuple[Dataset, ...]:
+def listed(records: Records, *, now: datetime, words: str = "") -> tuple[Dataset, ...]:
     """Return the datasets in which all words stand, by name."""
     with records.read() as session:
-        found = (_dataset(session, row) for row in session.scalars(select(DatasetRow).order_by(DatasetRow.name)))
+        found = (_dataset(session, row, now) for row in session.scalars(select(DatasetRow).order_by(DatasetRow.name)))
         return tuple(one for one in found if one.says(words))
 
 
-def shown(records: Records, name: str, person: str) -> tuple[Dataset, tuple[Report, ...]]:
+def shown(records: Records, name: str, person: str, *, now: datetime) -> tuple[Dataset, tuple[Report, ...]]:
     """Return one dataset, and the reports of its extracts that this person may read."""
     with records.read() as session:
         row = session.get(DatasetRow, name)
@@ -74,19 +73,21 @@ def shown(records: Records, name: str, person: str) -> tuple[Dataset, tuple[Repo
                 prepared_at=one.prepared_at,
             )
             for one in session.scalars(extracts)
-            if _may_read(session, one.project, person)
+            if _may_read(session, one.project, person, now)
         )
-        return _dataset(session, row), reports
+        return _dataset(session, row, now), reports
 
 
-def report(records: Records, settings: Settings, person: str, *, project: str, dataset: str, number: int) -> bytes:
+def report(
+    records: Records, settings: Settings, person: str, *, project: str, dataset: str, number: int, now: datetime
+) -> bytes:
     """Return the page of one extract's report, for those who answer for it and those who work with it."""
     wanted = select(ExtractRow).where(
         ExtractRow.project == project, ExtractRow.dataset == dataset, ExtractRow.number == number
     )
     with records.read() as session:
         row = session.scalars(wanted).first()
-        if row is None or not _may_read(session, project, person):
+        if row is None or not _may_read(session, project, person, now):
             raise NotFound("there is no such report, or it is not yours to read")
         folder = settings.extract(row.project, row.dataset, row.number)
     page = folder.with_name(f"{folder.name}.report.html")
@@ -96,11 +97,10 @@ def report(records: Records, settings: Settings, person: str, *, project: str, d
         raise NotFound("this extract was prepared before reports were kept: prepare it again") from None
 
 
-def _dataset(session: Session, row: DatasetRow) -> Dataset:
+def _dataset(session: Session, row: DatasetRow, now: datetime) -> Dataset:
     newest = session.scalars(
         select(DatasetVersionRow).where(DatasetVersionRow.dataset == row.name).order_by(DatasetVersionRow.number.desc())
     ).first()
-    using = select(ApplicationRow.project).where(ApplicationRow.dataset == row.name, ApplicationRow.state == "approved")
     return Dataset(
         name=row.name,
         title=row.title,
@@ -108,10 +108,21 @@ def _dataset(session: Session, row: DatasetRow) -> Dataset:
         version=newest.number if newest else 0,
         ingested_at=newest.ingested_at if newest else None,
         entry=json.loads(newest.entry) if newest else {},
-        projects=tuple(sorted(set(session.scalars(using)))),
+        projects=committee.using(session, row.name, now=now),
     )
 
 
-def _may_read(session: Session, project: str, person: str) -> bool:
+def _texts(entry: object) -> Iterator[str]:
+    """Yield what an entry says, without the names of its parts."""
+    if isinstance(entry, dict):
+        entry = list(entry.values())
+    if isinstance(entry, list):
+        for one in entry:
+            yield from _texts(one)
+    elif isinstance(entry, str):
+        yield entry
+
+
+def _may_read(session: Session, project: str, person: str, now: datetime) -> bool:
     roles = {str(role) for role in accounts.roles_of(session, person)}
-    return bool(roles & READERS) or ever_member(session, project, person)
+    return bool(roles & READERS) or projects.is_member(session, project, person, now=now)

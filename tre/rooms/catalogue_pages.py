@@ -1,5 +1,6 @@
 """The catalogue's pages at the Hub: for whoever is signed in, and nobody else."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub.handlers.base import BaseHandler
@@ -18,7 +19,7 @@ class Shelf(BaseHandler):  # type: ignore[misc]  # the Hub is not typed
     async def get(self) -> None:
         """Show the list."""
         words = self.get_query_argument("q", "")[:200]
-        datasets = catalogue.listed(house.records(), words=words)
+        datasets = catalogue.listed(house.records(), now=datetime.now(UTC), words=words)
         self.finish(await self.render_template("catalogue.html", datasets=datasets, words=words))
 
 
@@ -29,7 +30,7 @@ class Entry(BaseHandler):  # type: ignore[misc]  # the Hub is not typed
     async def get(self, name: str) -> None:
         """Show what is held, and the reports that this person may read."""
         try:
-            dataset, reports = catalogue.shown(house.records(), name, self.current_user.name)
+            dataset, reports = catalogue.shown(house.records(), name, self.current_user.name, now=datetime.now(UTC))
         except NotFound as none:
             raise web.HTTPError(404, str(none)) from None
         self.finish(await self.render_template("dataset.html", dataset=dataset, reports=reports))
@@ -41,10 +42,15 @@ class Report(BaseHandler):  # type: ignore[misc]  # the Hub is not typed
     @web.authenticated
     async def get(self, project: str, dataset: str, number: str) -> None:
         """Show the page."""
-        who = self.current_user.name
         try:
             page = catalogue.report(
-                house.records(), house.settings(), who, project=project, dataset=dataset, number=int(number)
+                house.records(),
+                house.settings(),
+                self.current_user.name,
+                project=project,
+                dataset=dataset,
+                number=int(number),
+                now=datetime.now(UTC),
             )
         except NotFound as none:
             raise web.HTTPError(404, str(none)) from None

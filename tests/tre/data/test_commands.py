@@ -56,6 +56,29 @@ def test_a_dataset_goes_from_file_to_extract_by_commands(tre, settings, now, tmp
     assert "no identifier of the source was found" in tre("extract", "risk", "trial", "sunrise")[1]
 
 
+def test_a_dataset_is_shown_with_what_is_held_and_who_uses_it(tre, settings, now, tmp_path, monkeypatch):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(made.PLAN + "about: {source: St Elsewhere, duo: [GRU]}\n", "utf-8")
+    tre("dataset", "register", "trial", "--plan", plan)
+    assert "nothing ingested yet" in tre("dataset", "show", "trial")[1]
+    tre("dataset", "ingest", "trial", *made.files(tmp_path))
+    records = db.opened(settings)
+    made.let_use(records, settings, now)
+    records.close()
+    monkeypatch.setattr("tre.governance.operator.datetime", _At(now))
+    lines = [" ".join(line.split()) for line in tre("dataset", "show", "trial")[1].splitlines()]
+    for line in (
+        "source St Elsewhere",
+        "data use GRU: general research use",
+        "used by sunrise",
+        "table people - about 60",
+        "visits place text generalise for leaks",
+    ):
+        assert line in lines
+    said = json.loads(tre("dataset", "show", "trial", "--json")[1])
+    assert (said["projects"], said["entry"]["persons"]) == (["sunrise"], "about 60")
+
+
 def test_an_extract_that_did_not_pass_is_refused_with_its_remedies(tre, settings, now, tmp_path, monkeypatch):
     records = db.opened(settings)
     people = [{**person, "note": person["name"]} for person in made.some_people()]
