@@ -2,8 +2,10 @@
 
 `Child` is a long-lived process that is given one open file after another and answers in frames; one that crashes or
 does not end is killed, and the next file gets a new one. `run` calls one function in such a process with nothing but
-one folder to write in, for work that needs keys. The parent believes a child nothing: frames are bounded, their text
-is read as data, and an unpickled answer is made of values and of the classes that were named.
+one folder to write in, for work that needs keys. Neither reads a file of the house that it was not given, nor reaches
+its ports or its processes, where the kernel knows how to forbid it (Landlock). The parent believes a child nothing:
+frames are bounded, their text is read as data, and an unpickled answer is made of values and of the classes that were
+named.
 
     frame = kind(1) || length(4) || payload
 """
@@ -142,12 +144,14 @@ def run(
     *arguments: object,
     folder: Path,
     allow: Sequence[type] = (),
+    reads: Sequence[Path] = (),
     tell: Callable[[int], None] | None = None,
     memory: int = 8 << 30,
     seconds: int | None = None,
 ) -> T:
     """Call a function of a module, in a process that may write only below `folder`; return what it returns.
 
+    Of the house it may read only what lies below `folder` and `reads`.
     Its arguments and the function go by pickle. A last argument named `tell` of the function hears of progress here.
     What it returns is made of plain values and the classes in `allow`. A `TREError` in it is raised here.
     """
@@ -157,7 +161,8 @@ def run(
     deadline = time.monotonic() + seconds if seconds else None
     try:
         with link:
-            _send(link, {"folder": str(folder), "scratch": str(scratch), "memory": memory, "seconds": seconds or 0})
+            told = {"folder": str(folder), "reads": list(map(str, reads)), "scratch": str(scratch)}
+            _send(link, {**told, "memory": memory, "seconds": seconds or 0})
             link.sendall(_HEAD.pack(DATA, len(asked)) + asked)
             for kind, payload in _frames(link, deadline):
                 if kind == TICK and tell is not None:
@@ -271,12 +276,23 @@ def _exactly(link: socket.socket, size: int, deadline: float | None) -> bytes:
 def main() -> None:
     """Be the process."""
     link = socket.socket(fileno=int(sys.argv[1]))
+    sys.meta_path.insert(0, _Without())
     _exclude()
     said, _ = _receive(link)
     if "serve" in said:
         _serve(link, said)
     else:
         _call(link, said)
+
+
+class _Without:
+    """Finds no pandas: pyarrow would import it, for half a second, to ask whether a list is one of its."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Leave all others to those that find them."""
+        del path, target
+        if name == "pandas":
+            raise ImportError("not in a confined process")
 
 
 def _serve(link: socket.socket, said: dict[str, object]) -> None:
@@ -296,23 +312,25 @@ def _serve(link: socket.socket, said: dict[str, object]) -> None:
         _allow_seconds(int(str(job["seconds"])))
         with os.fdopen(handle, "rb") as file:
             file.seek(0)
-            _answer(serve, job, file, say)
+            last = _answer(serve, job, file, say)
+        say(*last)
 
 
-def _answer(serve: Callable[..., None], job: dict[str, object], file: BinaryIO, say: Say) -> None:
+def _answer(serve: Callable[..., None], job: dict[str, object], file: BinaryIO, say: Say) -> tuple[int, bytes]:
+    """Look at one file; return the last frame, which is sent when the file is closed."""
     try:
         serve(job, file, say)
-        say(DONE, b"")
     except TREError as error:
-        say(FAULT, str(error).encode())
+        return FAULT, str(error).encode()
     except MemoryError:
-        say(FAULT, b"needs more memory than a look may take: damaged, or made to be large")
+        return FAULT, b"needs more memory than a look may take: damaged, or made to be large"
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        say(BROKE, type(error).__name__.encode())
+        return BROKE, type(error).__name__.encode()
     except Exception as error:  # noqa: BLE001 -- a parser may fail in any way; the file is refused, its text not told
-        say(BROKE, type(error).__name__.encode())
+        return BROKE, type(error).__name__.encode()
+    return DONE, b""
 
 
 def _call(link: socket.socket, said: dict[str, object]) -> None:
@@ -320,7 +338,9 @@ def _call(link: socket.socket, said: dict[str, object]) -> None:
     kind, length = _HEAD.unpack(_received(link, _HEAD.size))
     module, name, arguments, told = pickle.loads(_received(link, length))  # noqa: S301 -- from our parent
     function = getattr(importlib.import_module(module), name)
-    _confine_to(Path(str(said["folder"])), Path(str(said["scratch"])))
+    _drop_rights()
+    reads = said["reads"] if isinstance(said["reads"], list) else []
+    _confine_to(Path(str(said["folder"])), Path(str(said["scratch"])), reads=tuple(map(Path, reads)))
     _limit(int(str(said["memory"])), int(str(said["seconds"])))
 
     def say(kind: int, payload: bytes) -> None:
@@ -355,17 +375,25 @@ def _received(link: socket.socket, size: int) -> bytes:
 
 
 # --- what a child may not --------------------------------------------------------------------------------------------
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _CLONE_NEWNET = 0x40000000
+_CAP_VERSION, _CAP_DAC_OVERRIDE, _CAPS = 0x20080522, 1, 64
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _LANDLOCK_VERSION = 1  # flag of the first
-_READ = (1 << 0) | (1 << 2) | (1 << 3)  # execute, read a file, read a folder
-_WRITE_FILE = 1 << 1
-_WRITE = (
-    (1, ((1 << 13) - 1) & ~_READ),  # from version 1 on: write, remove, make anything
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_FILES = (
+    (1, (1 << 13) - 1),  # from version 1 on: run, read, write, remove, make anything
     (2, 1 << 13),  # rename into another folder
     (3, 1 << 14),  # truncate
 )
+_NETWORK = (4, 0b11)  # listen and connect
+_SCOPES = (6, 0b11)  # signals and abstract sockets
+_MACHINE = (
+    "/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone",
+    "/etc/passwd", "/etc/nsswitch.conf", "/etc/ssl/openssl.cnf", "/dev/urandom", "/dev/random", "/dev/zero",
+    "/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/sys/vm", "/proc/sys/kernel/osrelease",
+    "/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm",
+)  # fmt: skip
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -409,24 +437,53 @@ def _allow_seconds(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
 
 
-def _confine_to(*folders: Path) -> None:
-    """Let nothing be written but below some folders (Landlock), where the kernel knows how; the last is for scratch."""
+def _drop_rights() -> None:
+    """Let root be nobody in particular: no devices, no raw sockets, nothing of the machine; its own files stay its."""
+    if os.geteuid() != 0:
+        return
+    for right in range(_CAPS):
+        if right != _CAP_DAC_OVERRIDE:
+            _libc.prctl(_PR_CAPBSET_DROP, right, 0, 0, 0)
+    kept = 1 << _CAP_DAC_OVERRIDE
+    if _libc.capset(struct.pack("=Ii", _CAP_VERSION, 0), struct.pack("=6I", kept, kept, 0, 0, 0, 0)):
+        raise SystemExit("cannot give up rights")
+
+
+def _confine_to(*folders: Path, reads: Sequence[Path] = ()) -> None:
+    """Let nothing be written but below some folders (Landlock), where the kernel knows how; the last is for scratch.
+
+    Nothing is read but these, `reads`, the machine's libraries and our own program.
+    """
     tempfile.tempdir = str(folders[-1])
     version = _libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION)
-    rights = sum(right for since, right in _WRITE if version >= since)
-    rules = struct.pack("=Q", rights)
-    ruleset = _libc.syscall(_LANDLOCK_CREATE, rules, len(rules), 0)
-    if ruleset < 0:
+    if version < 1:
         return
+    rights = sum(right for since, right in _FILES if version >= since)
+    more = [right if version >= since else 0 for since, right in (_NETWORK, _SCOPES)]
+    said = struct.pack("=3Q", rights, *more)[: 24 if version >= _SCOPES[0] else 16 if version >= _NETWORK[0] else 8]
+    ruleset = _libc.syscall(_LANDLOCK_CREATE, said, len(said), 0)
+    looked = [*_MACHINE, *sys.path, sys.prefix, sys.base_prefix, Path(__file__).parents[1], *reads]
     try:
-        for place, may in ((Path("/dev/null"), _WRITE_FILE), *((folder, rights) for folder in folders)):
-            handle = os.open(place, os.O_PATH)
-            with suppress(OSError):
-                _libc.syscall(_LANDLOCK_ADD, ruleset, 1, struct.pack("=Qi", may, handle), 0)
-            os.close(handle)
-        _libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0)
+        for seen in dict.fromkeys(os.path.realpath(str(one)) for one in looked if one):
+            _allow(ruleset, Path(seen), _EXECUTE | _READ_FILE | _READ_DIR)
+        _allow(ruleset, Path("/dev/null"), _READ_FILE | _WRITE_FILE)
+        for place in folders:
+            _allow(ruleset, place, rights & ~_EXECUTE)
+        if ruleset < 0 or _libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0):
+            raise SystemExit("cannot be confined")
     finally:
         os.close(ruleset)
+
+
+def _allow(ruleset: int, place: Path, rights: int) -> None:
+    """Allow something below a folder, or with a file; what is not there needs no leave."""
+    with suppress(FileNotFoundError, PermissionError):
+        handle = os.open(place, os.O_PATH)
+        try:
+            may = rights if place.is_dir() else rights & (_EXECUTE | _READ_FILE | _WRITE_FILE)
+            _libc.syscall(_LANDLOCK_ADD, ruleset, 1, struct.pack("=Qi", may, handle), 0)
+        finally:
+            os.close(handle)
 
 
 if __name__ == "__main__":

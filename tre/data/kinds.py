@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tre.data import confined, index
+from tre.data import confined, index, silo
 from tre.data.deid.omop import Omop
 from tre.data.deid.pseudonyms import Domain, Naming, PatientId
 from tre.data.deid.stored import Kind, Stored, Summary
@@ -83,11 +83,13 @@ def make(
         if files:
             more = {"cleared": dict(cleared)} if section == "dicom" else {}
             asked = Asked(section, files, folder, part, persons, more)
-            made[section] = confined.run(make_one, asked, folder=folder, allow=(Summary,), tell=tell)
+            lie = (silo.folder_of(order.settings, order.dataset) / str(order.version),)
+            made[section] = confined.run(make_one, asked, folder=folder, allow=(Summary,), reads=lie, tell=tell)
     if order.plan.omop is not None and persons is not None and "fhir" in made:
         numbers = persons.numbers(made["fhir"].persons)
+        words = (vocabulary.folder,) if vocabulary else ()
         asked_omop = (folder, order.plan.omop, numbers, persons.naming, vocabulary, order.smallest)
-        made["omop"] = confined.run(make_omop, asked_omop, folder=folder, allow=(Summary,), tell=tell)
+        made["omop"] = confined.run(make_omop, asked_omop, folder=folder, allow=(Summary,), reads=words, tell=tell)
     return made
 
 

@@ -66,7 +66,7 @@ DEATHS = [
     ("breaks", "ValueError"),
     ("unreadable", r"^cut off in the middle of a line  \[31m$"),
     ("writes", "nothing could be written"),
-    ("calls", "OSError|ConnectionRefusedError"),
+    ("calls", "OSError|ConnectionRefusedError|PermissionError"),
 ]
 
 
