@@ -19,7 +19,8 @@ FULL = 0xFF00
 """Bytes of clear text we put into one block; as htslib does."""
 LARGEST = 0x10000
 LEVEL = 6
-CHUNK = 4 << 20
+CHUNK = 1 << 20
+"""Bytes that are read at once: what fits the cache of the processor is copied twice as fast."""
 LONGEST_EXTRA, SIZE_FIELD = 1024, 2
 
 CUT_OFF = "the file is cut off"
