@@ -407,13 +407,19 @@ def house() -> Iterator[House]:
 
 
 @contextmanager
-def a_house(*, filled: Callable[[House], None] | None = None, **given) -> Iterator[House]:
-    """A TRE of its own, not started; `filled` says with whom and what, unless it is `furnish`."""
+def a_house(*, copied: Path | None = None, filled: Callable[[House], None] | None = None, **given) -> Iterator[House]:
+    """A TRE of its own, not started; `filled` says with whom and what, unless it is `furnish`.
+
+    It may begin as the copy of a home.
+    """
     home = Path(tempfile.mkdtemp(prefix="tre-", dir="/var/tmp"))  # short: Unix sockets; root's: rooms mount it
     home.chmod(0o711)
+    if copied:
+        shutil.copytree(copied, home / "home", symlinks=True)
     settings = tre.settings.load(home / "home", port=free_ports(), **given)
     needs_docker(settings)
-    schema.initialise(settings)
+    if not copied:
+        schema.initialise(settings)
     (settings.home / "tre.toml").write_text(f"port = {settings.port}\n")
     made = House(settings, opened(settings))
     try:

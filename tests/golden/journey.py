@@ -29,6 +29,7 @@ from tre.records.db import Records, opened
 from tre.settings import Settings
 
 NAME = "golden"
+TITLE = "Sixty people in every kind of data"
 PROJECTS = ("sunrise", "harbour")
 
 
@@ -121,7 +122,7 @@ def walked(made_home: Path, folder: Path) -> Iterator[House]:
         house = House(settings, records, folder / "golden", key)
         for words in (
             ("linkage", "load", LINKAGE, house.delivery / "linkage.csv"),
-            ("dataset", "register", NAME, "--plan", house.folder / "plan.yaml"),
+            ("dataset", "register", NAME, "--plan", house.folder / "plan.yaml", "--title", TITLE),
             ("dataset", "ingest", NAME, house.delivery),
         ):
             said = house.tre(*words)

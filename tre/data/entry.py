@@ -10,13 +10,14 @@ from tre.data.deid.plan import Plan
 
 NEAREST = 10
 KINDS = {
-    "fhir": "clinical records (FHIR)",
     "dicom": "images (DICOM)",
     "vcf": "variants (VCF)",
     "bcf": "variants (BCF)",
     "bam": "reads (BAM)",
     "cram": "reads (CRAM)",
+    "fhir": "clinical records (FHIR)",
 }
+_ORDER = {kind: place for place, kind in enumerate(KINDS)}
 # GA4GH's Data Use Ontology: what a code says in words. A disease may follow the code: DS:MONDO_0005148.
 DATA_USE = {
     "NRES": "no restriction",
@@ -90,7 +91,7 @@ def entry(
                 "files": rounded(held.files),
                 "records": rounded(held.records),
             }
-            for kind, held in sorted(kinds.items())
+            for kind, held in sorted(kinds.items(), key=lambda each: _ORDER.get(each[0], len(_ORDER)))
         ],
         "made": ["omop"] if plan.omop is not None else [],
         "linkage": plan.linkage_name or (f"table {plan.linkage}" if plan.linkage else ""),
