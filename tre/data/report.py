@@ -318,6 +318,7 @@ td{white-space:nowrap}.words td{white-space:normal}.words td:last-child{min-widt
 thead th{color:var(--soft);font-weight:600;white-space:nowrap}.words th,.words td{text-align:left}
 tr.low td:nth-child(2){color:var(--stop);font-weight:600}
 svg{display:block;width:100%;max-width:44rem}svg text{fill:var(--ink);font:13px system-ui,sans-serif}
+svg text[text-anchor=end]{paint-order:stroke;stroke:var(--card);stroke-width:8px}
 svg .bar{fill:var(--bar)}svg .low{fill:var(--stop)}svg .axis{stroke:var(--line)}svg .soft{fill:var(--soft)}
 details{margin:.6rem 0}summary{cursor:pointer;font-weight:600}li{margin:.25rem 0;overflow-wrap:anywhere}
 @media (max-width:30rem){.figures{grid-template-columns:1fr 1fr}main{padding:1rem .7rem 2rem}}
