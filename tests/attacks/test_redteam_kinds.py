@@ -1,15 +1,20 @@
 """Second look at data of every kind: attempts that nobody had tried yet, each named for itself."""
 
+import base64
+import gzip
+import lzma
 import os
+import quopri
 import socket
 import subprocess
 import sys
+import urllib.parse
 
 import pytest
 
 from tests.attacks import intruder
 from tests.tre.data import standing
-from tre.data import confined
+from tre.data import confined, search
 
 
 # --- a parser is taken over by what it reads --------------------------------------------------------------------------
@@ -55,3 +60,84 @@ def test_a_parser_calls_a_port_of_the_house(taken_over):
 
 def test_a_parser_leaves_a_device_in_the_extract(taken_over, tmp_path):
     assert taken_over(intruder.makes_a_device, str(tmp_path / "made")) is False
+
+
+# --- an identifier is written as the search does not expect -----------------------------------------------------------
+NHS, PHONE, NAME, LONG = "943 476 5919", "(555) 123-4567", "Müller Özlem", "John Quincy Smith"
+CYRILLIC, GREEK, HAN, MRN = "Иванов Пётр", "Παπαδόπουλος Γιώργος", "王小明", "RXH-2041187"
+MAIL, PLAIN = "o.muller@mail.example", "Maria Rodriguez"
+SOURCE = [NHS, PHONE, NAME, LONG, CYRILLIC, GREEK, HAN, MRN, MAIL, PLAIN]
+BARE = NHS.replace(" ", "")
+DISGUISES = {
+    "a number alone in base64": base64.b64encode(BARE.encode()),
+    "a number in gzip in base64": base64.b64encode(gzip.compress(f"a {BARE} b".encode())),
+    "a number in gzip, in the middle of a file": b"\x00\xffjunk" + gzip.compress(f"a {BARE} b".encode()) + b"junk",
+    "a number in hexadecimal digits": BARE.encode().hex().encode(),
+    "a number in capital hexadecimal digits": f'{{"v":"{MRN.encode().hex().upper()}"}}'.encode(),
+    "a number with a printer's narrow spaces": "943\u202f476\u202f5919".encode(),
+    "a number with hyphens that do not break": "943\u2011476\u20115919".encode(),
+    "a number with dashes": "943\u2013476\u20135919".encode(),
+    "a number with what nobody sees": "943\u200b4765919".encode(),
+    "a number in wide digits": BARE.translate({48 + at: 0xFF10 + at for at in range(10)}).encode(),
+    "a number with underlines": b"943_476_5919",
+    "a telephone number as people write it": b"call (555) 123-4567 now",
+    "a name in percent signs": urllib.parse.quote(f"patient={NAME}&x=1").encode(),
+    "a plain name in percent signs": b"?name=Maria%20Rodriguez",
+    "an address of mail in percent signs": b"mailto:o.muller%40mail.example",
+    "a name in entities": b"<p>M&uuml;ller &#214;zlem</p>",
+    "a name with an entity between": b"Maria&nbsp;Rodriguez",
+    "a name in quoted-printable": quopri.encodestring(NAME.encode()),
+    "a name with a space that does not break": "Maria\u00a0Rodriguez".encode(),
+    "a name with a soft hyphen": "Maria Rodri\u00adguez".encode(),
+    "a name with accents as letters of their own": "Mu\u0308ller O\u0308zlem".encode(),
+    "a name without its middle": b"SMITH^JOHN",
+    "a name glued to its title": b"MrMariaRodriguezMD",
+    "a name in Windows-1251": "Пётр Иванов".encode("cp1251"),
+    "a name in ISO 8859-5": "Иванов^Пётр".encode("iso8859-5"),
+    "a name in ISO 8859-7": "Παπαδόπουλος^Γιώργος".encode("iso8859-7"),
+    "a name of three signs": "患者王小明さん".encode(),
+}
+
+
+@pytest.mark.parametrize("how", DISGUISES)
+def test_an_identifier_in_disguise_is_found(tmp_path, how):
+    (tmp_path / "file").write_bytes(DISGUISES[how])
+    assert search.sweep(tmp_path, SOURCE).found
+
+
+def test_an_identifier_hides_behind_another_that_begins_like_it(tmp_path):
+    """Of two that overlap the search once saw the first alone, and threw it away as a part of something longer."""
+    for at, (shorter, longer) in enumerate(
+        [("943476591", BARE), ("RXH-204118", MRN), ("Anna Lind", "Anna Lindqvist"), ("119434765", BARE)]
+    ):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        (folder / "file").write_text(f"11,{longer},x")
+        assert search.sweep(folder, [shorter, longer]).found, (shorter, longer)
+
+
+def test_a_file_is_packed_as_nobody_can_search(tmp_path):
+    (tmp_path / "file").write_bytes(lzma.compress(BARE.encode()))
+    assert not search.sweep(tmp_path, SOURCE).passed
+
+
+def test_a_pipe_or_a_socket_in_an_extract_is_no_file_that_was_searched(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert search.sweep(tmp_path, SOURCE).unread
+
+
+HONEST = {
+    "telephone numbers of others": b"(555) 123-4568",
+    "a date, a time and a zone": b"2021-03-15 10:25 (+01) 12-34",
+    "prose with accents, percent and entities": "Größe 12,5&nbsp;% &lt; 13 % \u2013 naïve; a=3D b, 100%25".encode()
+    * 50,
+    "one word of a name": "Frau Müller, Иванов, John".encode(),
+    "hexadecimal digits of nothing": os.urandom(3).hex().encode() * 9,
+    "names of ours": b"tre1-ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKLMNOP 2.25.123456789012345678901234567890123456789",
+}
+
+
+@pytest.mark.parametrize("what", HONEST)
+def test_honest_bytes_raise_no_alarm(tmp_path, what):
+    (tmp_path / "file").write_bytes(HONEST[what])
+    assert search.sweep(tmp_path, SOURCE).passed

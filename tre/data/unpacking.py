@@ -5,10 +5,12 @@
     CRAM                         header, names and tags of the reads
     anything else                its bytes
 
-Portions overlap, so that nothing is cut in two. A file that cannot be read to its end raises `Unread`.
+Portions overlap, so that nothing is cut in two. A file that cannot be read to its end, or that is packed in a way
+nobody here unpacks, raises `Unread`.
 """
 
 import os
+import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +27,12 @@ ROWS = 16_384
 DEPTH = 3
 GZIP = b"\x1f\x8b\x08"
 SEPARATOR = b"\n"
+STRANGE = (
+    b"PK\x03\x04", b"PK\x05\x06", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!",
+    b"\x04\x22\x4d\x18",
+)  # fmt: skip
+"""How files begin that are packed as no extract is: ZIP, bzip2, xz, Zstandard, 7z, RAR, LZ4."""
+BEGINNING = 1024 * 1024
 
 
 class Unread(Exception):
@@ -44,7 +52,9 @@ class Portion:
 def portions(path: Path, overlap: int) -> Iterator[Portion]:
     """Yield a file's content."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Unread("no file, but a pipe, a socket or a device")
             head = file.read(8)
             file.seek(0)
             yield from _by_content(head, path, file, overlap)
@@ -53,6 +63,8 @@ def portions(path: Path, overlap: int) -> Iterator[Portion]:
 
 
 def _by_content(head: bytes, path: Path, file: BinaryIO, overlap: int) -> Iterator[Portion]:
+    if head.startswith(STRANGE):
+        raise Unread("packed in a way that cannot be searched")
     if head.startswith(b"PAR1"):
         yield from _overlapping("column", _parquet(file), overlap)
     elif head.startswith(b"CRAM"):
@@ -117,6 +129,23 @@ def _inflated(packed: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(clear)
     if not member.eof:
         raise Unread("packed, and cut short")
+
+
+def beginning(packed: bytes) -> bytes | None:
+    """Unpack as much of a gzip member as may well be read; nothing if it is none."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(packed, BEGINNING)
+    except zlib.error:
+        return None
+
+
+def members(data: bytes) -> Iterator[bytes]:
+    """Yield the beginnings of what lies packed somewhere in a file."""
+    at = data.find(GZIP)
+    while at >= 0:
+        if (clear := beginning(data[at : at + BEGINNING])) is not None:
+            yield clear
+        at = data.find(GZIP, at + len(GZIP))
 
 
 def _parquet(file: BinaryIO) -> Iterator[bytes]:

@@ -1,13 +1,14 @@
 """One identifier has many spellings: case, accents, spaces and punctuation do not count, nor whose name comes first.
 
-Distinctive is what cannot occur by chance: nine digits or more, two words or more, or letters and digits mixed.
+Distinctive is what cannot occur by chance: nine digits or more, two words or more, three signs of a script that has
+thousands, or letters and digits mixed.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator
 
-DIGITS, MIXED, LETTERS = 9, 6, 6  # least length of each class
+DIGITS, MIXED, LETTERS, SIGNS = 9, 6, 6, 3  # least length of each class
 
 WORD = re.compile(r"[^\W_]+")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?")
@@ -27,7 +28,7 @@ def distinctive(value: str) -> bool:
     if joined.isdecimal():
         return len(joined) >= DIGITS
     if joined.isalpha():
-        return len(joined) >= LETTERS and len(WORD.findall(value)) > 1
+        return (len(joined) >= LETTERS and len(WORD.findall(value)) > 1) or sum(map(_sign, joined)) >= SIGNS
     return len(joined) >= MIXED and not _MOMENT.fullmatch(value)
 
 
@@ -37,3 +38,8 @@ def spellings(value: str) -> Iterator[str]:
     words = WORD.findall(value)
     if len(words) > 1 and plain(value).isalpha():
         yield plain("".join([words[-1], *words[:-1]]))
+
+
+def _sign(letter: str) -> bool:
+    """Say whether this is a sign of Han or Hangul, of which there are thousands, or a kana."""
+    return unicodedata.east_asian_width(letter) == "W"
