@@ -34,9 +34,12 @@ PATIENCE = 60_000
 """Milliseconds to wait for words; a busy machine is slow, a wrong page stays wrong."""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 STEP = 30
-BOTH = ("login", "home", "request", "review")
-TAKEN = frozenset({"room", *BOTH, *(f"{name}-narrow" for name in BOTH)})
-"""Names of all pictures: those at 390 px end in -narrow."""
+STORY = frozenset(
+    {"room", *(f"{name}{end}" for name in ("login", "home", "request", "review") for end in ("", "-narrow"))}
+)
+"""Names of the pictures of the story; those at 390 px end in -narrow."""
+TAKEN = STORY | {"dataset", "dataset-narrow", "one-person"}
+"""Names of all pictures."""
 LARGEST_PICTURE = 200_000
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 

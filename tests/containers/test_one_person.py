@@ -125,4 +125,4 @@ def _outputs(notebook: dict, kind: str) -> Iterator[str]:
 
 
 def _date(said: str) -> date | None:
-    return None if said in {"None", "NaT", "NaN"} else date.fromisoformat(said)
+    return date.fromisoformat(said) if said else None
