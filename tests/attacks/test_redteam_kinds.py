@@ -9,12 +9,14 @@ import socket
 import subprocess
 import sys
 import urllib.parse
+from datetime import timedelta
 
 import pytest
 
 from tests.attacks import intruder
-from tests.tre.data import standing
-from tre.data import confined, search
+from tests.builders import HOST
+from tests.tre.data import linked, standing
+from tre.data import confined, linkage, search, short
 
 
 # --- a parser is taken over by what it reads --------------------------------------------------------------------------
@@ -141,3 +143,51 @@ HONEST = {
 def test_honest_bytes_raise_no_alarm(tmp_path, what):
     (tmp_path / "file").write_bytes(HONEST[what])
     assert search.sweep(tmp_path, SOURCE).passed
+
+
+ANN, BOB = "tre1-ANNAAAAAAAAAAAAAAAAAAAAAAA", "tre1-BOBBBBBBBBBBBBBBBBBBBBBBBB"
+OWN = [(ANN, "Müller"), (BOB, "Иванов"), *((f"tre1-{letter * 26}", f"Name{letter}") for letter in "CDEFGHIJK")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{{"subject":"{ANN}","note":"Frau Müller"}}'.encode(),
+        f'{{"subject":"{ANN}","note":"MULLER"}}'.encode(),
+        f"{ANN},Müller,x".encode("latin-1"),
+        f'{{"subject":"{BOB}","note":"она, Иванов"}}'.encode(),
+    ],
+)
+def test_one_word_of_a_name_with_accents_or_of_another_script_stands_on_its_own_line(tmp_path, line):
+    (tmp_path / "a.ndjson").write_bytes(line + b"\n")
+    assert short.search(tmp_path, OWN).found == (("a.ndjson", 1),)
+    (tmp_path / "a.ndjson").write_bytes(line.replace(b"ANNA", b"CCCC").replace(b"BOBB", b"CCCC") + b"\n")
+    assert short.search(tmp_path, OWN).passed
+
+
+# --- a person withdrew, and their records come back ------------------------------------------------------------------
+LATER = timedelta(hours=1)
+
+
+def withdrawn(records, settings, now):
+    """Let p3 withdraw, who is 503 to the ward and 504 to the images."""
+    linkage.withdraw(records, settings, "hospital", ("ehr", "mrn", "503"), reason="asked to", actor=HOST, now=now)
+
+
+@pytest.mark.parametrize("first", [("ehr", "mrn", "503", "p3"), ("ehr", "mrn", "503", "q3"), None])
+def test_who_withdrew_comes_back_under_a_number_that_was_given_later(records, settings, now, tmp_path, first):
+    """Loaded with a new number beside an old one, then with the new number and a new subject alone."""
+    rest = [row for row in linked.ids() if row[3] != "p3"]
+    linked.an_extract(records, settings, now, tmp_path)
+    withdrawn(records, settings, now + LATER)
+    subject = first[3] if first else "p3"
+    linked.load(
+        records, settings, now + LATER, tmp_path, [*rest, *filter(None, [first]), ("ehr", "mrn", "777", subject)]
+    )
+    linked.load(
+        records, settings, now + LATER, tmp_path, [*rest, ("ehr", "mrn", "777", "z"), ("ehr", "mrn", "503", "y")]
+    )
+    with records.read() as session:
+        links = linkage.newest(session, settings, "hospital")
+        gone = linkage.withdrawals.of(session, settings, "hospital", "trial", links.subjects.to_pylist())
+    assert gone == {"hospital:z", "hospital:y"}

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from hashlib import file_digest
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def load(records: Records, settings: Settings, name: str, path: Path, *, actor: 
         with records.read() as session:
             number = _newest_number(session, name) + 1
             fresh = Links(name, number, brought.ids, brought.merged)
-            back = withdrawals.carried(session, settings, name, _merges(fresh), _whose(fresh))
+            everybody = fresh.subjects.to_pylist()
+            back = withdrawals.carried(session, settings, name, _merges(fresh), _whose(fresh), subjects=everybody)
         key, sealed = silo.new_key(settings, _where(name), number)
         kept = _Kept(name, number, key)
         stored = {what: kept.seal(made, what, getattr(brought, what)) for what in FILES}
@@ -56,7 +58,7 @@ def load(records: Records, settings: Settings, name: str, path: Path, *, actor: 
         }  # fmt: skip
         with records.act(actor, "linkage.load", f"linkage/{name}") as session:
             _record(session, fresh, brought, manifest, actor=actor, now=now)
-            withdrawals.carry_over(session, settings, name, back)
+            withdrawals.carry_over(session, settings, name, back, partial(_known_as, fresh), now=now)
             keeping.settle(made, folder / str(number))
     return number
 
@@ -103,6 +105,10 @@ def _person(found: Links, system: str, kind: str, value: str) -> withdrawals.Per
     subject = found.subject(system, kind, value)
     if subject is None:
         raise NotFound(f"linkage {found.name} does not know this id of {system[:40]}/{kind[:40]}: look at it again")
+    return _known_as(found, subject)
+
+
+def _known_as(found: Links, subject: PatientId) -> withdrawals.Person:
     return withdrawals.Person(found.name, subject, found.before(subject), found.of_subject(subject))
 
 

@@ -24,7 +24,7 @@ BATCH = 200_000
 CHANCE = 3  # times more often than chance explains
 
 _PERSON = re.compile(SHAPE.pattern.encode())
-_WORD = re.compile(rb"[A-Za-z0-9]{%d,}" % LEAST)
+_WORD = re.compile(rb"[A-Za-z0-9\x80-\xff]{%d,}" % LEAST)
 _BY_LINE = frozenset({".ndjson", ".json", ".tsv", ".csv", ".txt", ".md"})
 _OWN = pa.schema([("person", pa.binary()), ("word", pa.binary())])
 _SCHEMA = pa.schema([("person", pa.binary()), ("word", pa.binary()), ("file", pa.string())])
@@ -67,7 +67,7 @@ def _columns(own: Iterable[tuple[str, str]]) -> dict[str, list[bytes]]:
     persons, words = [], []
     for person, value in own:
         for word in {spelling.plain(value), *(spelling.plain(one) for one in value.split())}:
-            if len(word) >= LEAST and word.isascii() and not spelling.distinctive(word):
+            if len(word.encode()) >= LEAST and not spelling.distinctive(word):
                 persons.append(person.encode())
                 words.append(word.encode())
     return {"person": persons, "word": words}
@@ -89,7 +89,7 @@ def _batches(folder: Path) -> Iterator[pa.Table]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
         name = path.relative_to(folder).as_posix()
         for person, text in _of_persons(path, name):
-            words = {word.lower() for word in _WORD.findall(_PERSON.sub(b" ", text))}
+            words = {_plain(word) for word in _WORD.findall(_PERSON.sub(b" ", text))}
             rows["person"] += [person] * len(words)
             rows["word"] += sorted(words)
             rows["file"] += [name] * len(words)
@@ -97,6 +97,16 @@ def _batches(folder: Path) -> Iterator[pa.Table]:
                 yield pa.table(rows, schema=_SCHEMA)
                 rows = {"person": [], "word": [], "file": []}
     yield pa.table(rows, schema=_SCHEMA)
+
+
+def _plain(word: bytes) -> bytes:
+    """Write a word without case and accents, in whichever of two encodings it is."""
+    if word.isascii():
+        return word.lower()
+    try:
+        return spelling.plain(word.decode()).encode()
+    except UnicodeDecodeError:
+        return spelling.plain(word.decode("latin-1")).encode()
 
 
 def _of_persons(path: Path, name: str) -> Iterator[tuple[bytes, bytes]]:

@@ -1,10 +1,11 @@
 """Who withdraws is in no further extract, under whatever number they come back, and their name is kept nowhere.
 
 What is kept are marks: keyed hashes of the subject, of those it was before, and of every id it had. The marks of ids
-serve when a linkage is loaded again: whoever has one of them then is still the person who withdrew.
+serve when a linkage is loaded again: whoever has one of them then is still the person who withdrew, and whatever else
+names them there is marked too, for the next loading may know them by that alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -89,7 +90,7 @@ def withdraw(
 
 def carried(
     session: Session, settings: Settings, linkage: str, merged: Iterable[tuple[PatientId, PatientId]],
-    ids: Iterable[tuple[Id, PatientId]],
+    ids: Iterable[tuple[Id, PatientId]], *, subjects: Iterable[PatientId],
 ) -> dict[str, tuple[WithdrawalRow, PatientId]]:  # fmt: skip
     """Find who, in a linkage that is about to be loaded, has something of one who withdrew."""
     rows = session.scalars(select(WithdrawalRow).where(WithdrawalRow.linkage == linkage)).all()
@@ -100,7 +101,10 @@ def carried(
     if known:
         olds, ends = _apart(merged)
         things, whose = _apart(ids)
-        for named, who in ((map(_as_subject, olds), ends), (map(_as_id, things), whose)):
+        mine = list(subjects)
+        for named, who in (
+            (map(_as_subject, olds), ends), (map(_as_id, things), whose), (map(_as_subject, mine), mine),
+        ):  # fmt: skip
             for mark, subject in zip(withdrawal_marks(settings, linkage, named), who, strict=True):
                 for row in known.get(mark, ()):
                     found[f"{row.dataset}|{subject}"] = row, subject
@@ -108,13 +112,18 @@ def carried(
 
 
 def carry_over(
-    session: Session, settings: Settings, linkage: str, found: dict[str, tuple[WithdrawalRow, PatientId]]
-) -> int:
-    """Mark those who were found, unless they are marked; return how many were not. It counts from the first day."""
+    session: Session, settings: Settings, linkage: str, found: dict[str, tuple[WithdrawalRow, PatientId]],
+    known_as: Callable[[PatientId], Person], *, now: datetime,
+) -> int:  # fmt: skip
+    """Mark those who were found, and all that names them now; return how many were not known to have withdrawn.
+
+    Such a one may be in an extract of the days between, so that theirs counts from now on.
+    """
     fresh = 0
     for row, subject in found.values():
-        (mark,) = withdrawal_marks(settings, linkage, [_as_subject(subject)])
-        fresh += _keep(session, linkage, [mark], dataset=row.dataset, reason=row.reason, at=row.at)
+        (mark, *others) = dict.fromkeys(_marks(settings, known_as(subject)))
+        fresh += _keep(session, linkage, [mark], dataset=row.dataset, reason=row.reason, at=now)
+        _keep(session, linkage, others, dataset=row.dataset, reason=row.reason, at=row.at)
     return fresh
 
 

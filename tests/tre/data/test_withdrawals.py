@@ -106,9 +106,12 @@ def test_a_renewed_linkage_makes_no_new_notice(records, settings, now, tmp_path)
     linked.load(records, settings, now, tmp_path)
     withdraw(records, settings, now - 3 * LATER)
     linked.an_extract(records, settings, now, tmp_path)
-    linked.load(records, settings, now + LATER, tmp_path, [*linked.ids(), ("subject", "subject", "p3", "p5")])
+    linked.load(records, settings, now + LATER, tmp_path, [*linked.ids(), ("ehr", "mrn", "9999", "p3")])
     with records.read() as session:
         assert [why for _, why in extract.listed(session)] == [""]
+    linked.load(records, settings, now + LATER, tmp_path, [*linked.ids(), ("subject", "subject", "p3", "p5")])
+    with records.read() as session:
+        assert [why for _, why in extract.listed(session)] == ["a person withdrew"]  # under another number
 
 
 @rules_only
