@@ -66,11 +66,17 @@ def after(ann, operator, before) -> Seen:
 
 
 @pytest.fixture(scope="module")
-def renewed(ann, operator, after) -> Seen:
-    """An admin does what the list says, and she opens her room again."""
+def prepared(ann, operator, after) -> str:
+    """An admin does what the list says; the room is still open, with the extract of before."""
     (row,) = (row for row in after.listed if row["project"] == PROJECT)
     said = operator.tre(*row["run"].split()[1:])
     assert said.code == 0, said.whole
+    return ann.home().locator("main").inner_text()
+
+
+@pytest.fixture(scope="module")
+def renewed(ann, operator, prepared) -> Seen:
+    """She closes her room and opens it again."""
     ann.home()
     ann.project(TITLE).get_by_role("button", name="Close the room").click()
     expect(ann.project(TITLE).get_by_role("link", name="Open")).to_be_visible()
@@ -104,6 +110,10 @@ def test_the_operator_sees_every_extract_that_is_out_of_date_and_what_to_run(aft
     assert {(row["project"], row["out_of_date"], row["run"]) for row in after.listed} == {
         (name, "a person withdrew", f"tre extract prepare {NAME} {name}") for name in PROJECTS
     }
+
+
+def test_a_new_extract_does_not_end_the_notice_while_the_old_one_is_in_the_room(prepared):
+    assert superseded.said(NAME) in prepared
 
 
 def test_in_the_room_that_was_opened_again_the_person_is_gone_and_so_is_the_notice(renewed):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tre.records.tables import ExtractRow, WithdrawalRow
+from tre.records.tables import ExtractRow, RoomRow, WithdrawalRow
 
 
 def by_withdrawal(session: Session, row: ExtractRow) -> bool:
@@ -20,6 +20,17 @@ def by_withdrawal(session: Session, row: ExtractRow) -> bool:
     if linkage:
         since = since.where(WithdrawalRow.linkage == linkage)
     return bool(session.scalar(since))
+
+
+def mounted(session: Session, project: str, person: str) -> str:
+    """Return JSON of what the open room of a person in a project has mounted."""
+    asked = (
+        select(RoomRow)
+        .where(RoomRow.person == person, RoomRow.project == project, RoomRow.closed_at.is_(None))
+        .order_by(RoomRow.id.desc())
+    )
+    row = session.scalars(asked).first()
+    return row.mounts if row else "[]"
 
 
 def notices(session: Session, project: str, mounts: str) -> Iterator[str]:

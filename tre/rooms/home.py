@@ -82,12 +82,15 @@ def _door(
         datasets=tuple(mount.dataset for mount in opening.mounts),
         closed=tuple(Closed(dataset=name, reasons=_reasons(no)) for name, no in opening.refused),
         reasons=() if opening.decision.allowed else _reasons(opening.decision),
-        notices=_notices(session, row.name, opening.mounts),
+        notices=tuple(superseded.notices(session, row.name, _mounted(session, row, person, opening, is_open=is_open))),
     )
 
 
-def _notices(session: Session, project: str, mounts: Sequence[access.Mount]) -> tuple[str, ...]:
-    return tuple(superseded.notices(session, project, json.dumps([vars(mount) for mount in mounts])))
+def _mounted(session: Session, row: ProjectRow, person: str, opening: access.Opening, *, is_open: bool) -> str:
+    """Return what an open room holds, which may be older than what it would get now; else what it would get."""
+    if is_open:
+        return superseded.mounted(session, row.name, person)
+    return json.dumps([vars(mount) for mount in opening.mounts])
 
 
 def _as_door(

@@ -5,13 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from tre.governance import superseded
 from tre.records import audit
 from tre.records.db import Records
-from tre.records.tables import PersonRow, RoomRow
+from tre.records.tables import PersonRow
 from tre.rooms.gateway.meter import Key, Limits, add, hours_of, limits_of
 from tre.rooms.room import subject
 from tre.settings import Settings
@@ -71,20 +68,13 @@ class Books:
     def mounts(self, key: Key) -> str:
         """JSON of what the open room of a person in a project has mounted."""
         with self._records.read() as session:
-            return self._mounts(session, key)
+            return superseded.mounted(session, key.project, key.person)
 
     def notices(self, key: Key) -> tuple[str, ...]:
         """Return what somebody in a room must know of the data in it."""
         with self._records.read() as session:
-            return tuple(superseded.notices(session, key.project, self._mounts(session, key)))
-
-    def _mounts(self, session: Session, key: Key) -> str:
-        row = session.scalars(
-            select(RoomRow)
-            .where(RoomRow.person == key.person, RoomRow.project == key.project, RoomRow.closed_at.is_(None))
-            .order_by(RoomRow.id.desc())
-        ).first()
-        return row.mounts if row else "[]"
+            mounts = superseded.mounted(session, key.project, key.person)
+            return tuple(superseded.notices(session, key.project, mounts))
 
 
 def utc() -> datetime:
