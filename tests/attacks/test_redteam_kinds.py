@@ -15,8 +15,9 @@ import pytest
 
 from tests.attacks import intruder
 from tests.builders import HOST
-from tests.tre.data import linked, standing
-from tre.data import confined, linkage, search, short
+from tests.tre.data import linked, made, standing
+from tre.data import confined, extract, linkage, search, short
+from tre.errors import Unavailable
 
 
 # --- a parser is taken over by what it reads --------------------------------------------------------------------------
@@ -191,3 +192,21 @@ def test_who_withdrew_comes_back_under_a_number_that_was_given_later(records, se
         links = linkage.newest(session, settings, "hospital")
         gone = linkage.withdrawals.of(session, settings, "hospital", "trial", links.subjects.to_pylist())
     assert gone == {"hospital:z", "hospital:y"}
+
+
+def test_who_withdraws_while_an_extract_is_prepared_is_not_in_it(records, settings, now, tmp_path, monkeypatch):
+    """By the clock the withdrawal came first, so that nobody would ever be told."""
+    linked.an_extract(records, settings, now, tmp_path)
+    make = extract.make
+
+    def meanwhile(*asked):
+        found = make(*asked)
+        withdrawn(records, settings, now + LATER)
+        return found
+
+    monkeypatch.setattr(extract, "make", meanwhile)
+    with pytest.raises(Unavailable, match="withdrew while"):
+        made.prepare(records, settings, now + 2 * LATER)
+    assert not settings.extract("sunrise", "trial", 2).exists()
+    monkeypatch.setattr(extract, "make", make)
+    assert made.prepare(records, settings, now + 2 * LATER).assessed

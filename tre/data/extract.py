@@ -22,7 +22,7 @@ from tre.data.evidence import epoch_of, index_of
 from tre.data.harmonise import vocabulary
 from tre.data.made import Made, labelled
 from tre.data.making import Order, make
-from tre.errors import NotFound, Refused
+from tre.errors import NotFound, Refused, Unavailable
 from tre.governance import committee, projects, superseded
 from tre.records import audit, files
 from tre.records.db import Records
@@ -178,6 +178,7 @@ def _record(records: Records, done: Made, *, actor: str, now: datetime) -> Extra
     subject = f"extract/{order.project}/{order.dataset}"
     with records.act(actor, "extract.prepare", f"project/{order.project}") as session:
         catalogue.in_use(session, order.dataset, for_update=True)
+        _nobody_withdrew(session, order)
         row = ExtractRow(
             project=order.project,
             dataset=order.dataset,
@@ -205,6 +206,14 @@ def _record(records: Records, done: Made, *, actor: str, now: datetime) -> Extra
         if checks.passed:
             _place(done, row)
     return row
+
+
+def _nobody_withdrew(session: Session, order: Order) -> None:
+    """Refuse what still holds somebody who withdrew while it was made: no notice would come after it."""
+    scope = withdrawals.scope_of(order.dataset, order.plan.linkage_name)
+    known = order.withdrawn.marks if order.withdrawn else frozenset()
+    if withdrawals.gather(session, order.settings, scope, order.dataset).marks != known:
+        raise Unavailable("a person withdrew while the extract was prepared; nothing was kept, prepare it again")
 
 
 def _keep_report(done: Made, row: ExtractRow) -> None:
