@@ -23,7 +23,9 @@ import pyarrow.parquet
 import pysam
 
 PORTION = 4 * 1024 * 1024
-ROWS = 16_384
+ROWS = 65_536
+DIGITS = 9
+"""Fewer in a column of numbers are no identifier: they are not written out."""
 DEPTH = 3
 GZIP = b"\x1f\x8b\x08"
 SEPARATOR = b"\n"
@@ -174,8 +176,19 @@ def _texts(column: pa.Array) -> Iterator[bytes]:
     elif pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
         yield SEPARATOR.join(value for value in column.to_pylist() if value is not None) + SEPARATOR
     else:
-        text = pc.drop_null(column.unique().cast(pa.large_string()))
-        yield SEPARATOR.join([bytes(_together(text)), b""])
+        yield SEPARATOR.join([bytes(_together(_written(column.unique().drop_null()))), b""])
+
+
+def _written(values: pa.Array) -> pa.Array:
+    """Write values as text; of numbers only those that are long enough, or have an exponent, to be an identifier."""
+    if pa.types.is_integer(values.type):
+        least = 10 ** (DIGITS - 1)
+        wide = values.cast(pa.decimal128(20))
+        return values.filter(pc.or_(pc.greater_equal(wide, least), pc.less_equal(wide, -least))).cast(pa.large_string())
+    text = values.cast(pa.large_string())
+    if pa.types.is_floating(values.type):
+        return text.filter(pc.or_(pc.greater_equal(pc.utf8_length(text), DIGITS), pc.match_substring(text, "e")))
+    return text
 
 
 def _together(text: pa.Array) -> bytes:

@@ -73,6 +73,8 @@ def test_it_is_found_in_every_kind_of_column(tmp_path):
         [
             pa.array(["a", "943 476 5919"]),
             pa.array([1, 9434765919]),
+            pa.array([1, -9434765919]),
+            pa.array([0.5, 943476591.9]),
             pa.array([b"x", b"9434765919"]),
             pa.array([["a"], ["b", "9434765919"]]),
             pa.array([{"v": "9434765919"}]),
