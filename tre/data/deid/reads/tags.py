@@ -31,7 +31,7 @@ FIRST = 2000
 def clean(found: Source, rules: Rules) -> bool:
     """Say whether every tag of every read may stay as it is; refuse what holds no reads."""
     try:
-        whole = _length(found, [])
+        whole = _length(found, _proved(found), [])
     except Unreadable as fault:
         raise Unreadable(_UNREADABLE if str(fault) == htslib.FAILED else str(fault)) from None
     groups = [line.said["ID"] for line in found.header.groups]
@@ -57,16 +57,17 @@ def _kept_length(found: Source, rules: Rules, groups: list[str], asked: Abstract
     """Count the bytes of the reads with these tags alone; None if one holds what samtools cannot judge."""
     question = _question(found, rules, groups, asked)
     try:
-        return _length(found, ["--keep-tag", ",".join(sorted(asked)) or "zz", *(["-e", question] if question else [])])
+        asking = ["-e", question] if question else []
+        return _length(found, found.raw(), ["--keep-tag", ",".join(sorted(asked)) or "zz", *asking])
     except Unreadable:
         return None
 
 
-def _length(found: Source, words: list[str]) -> int:
+def _length(found: Source, feed: Iterator[bytes], words: list[str]) -> int:
     """Count the bytes of the reads as samtools writes them."""
     fast = WITHOUT_BASES if found.cram else []
     seen = [0]
-    with htslib.output("samtools", "view", "-u", "--no-PG", *words, *fast, "-", feed=_proved(found)) as out:
+    with htslib.output("samtools", "view", "-u", "--no-PG", *words, *fast, "-", feed=feed) as out:
         try:
             clear = _counted(bgzf.inflate(out), seen)  # type: ignore[arg-type]  # a pipe is read from start to end
             skip = source.read(clear).skip
