@@ -5,18 +5,25 @@ import gzip
 import lzma
 import os
 import quopri
+import resource
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.parse
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.attacks import intruder
 from tests.builders import HOST
 from tests.tre.data import linked, made, standing
-from tre.data import confined, extract, linkage, search, short
+from tre.data import confined, extract, index, kinds, linkage, search, short
+from tre.data.deid.pseudonyms import Naming, ProjectKeys
+from tre.data.deid.stored import Kind, Stored, nobody
 from tre.errors import Unavailable
 
 
@@ -43,6 +50,19 @@ def test_a_parser_reads_what_it_was_given_and_nothing_beside_it(taken_over, tmp_
     given = (tmp_path / "given",)
     assert taken_over(intruder.reads, str(tmp_path / "given/file"), reads=given) == b"x"
     assert taken_over(intruder.reads, str(tmp_path / "beside/file"), reads=given) == "PermissionError"
+
+
+def test_a_look_at_one_file_reads_another_that_everybody_may_read(monkeypatch):
+    standing.seen(monkeypatch)
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        other = Path(place, "other")
+        other.write_bytes(b"records")
+        other.chmod(0o644)
+        child = confined.Child("tests.attacks.intruder:serve", {})
+        with closing(child), other.open("rb") as file:
+            said = list(child.ask({"place": str(other)}, file.fileno(), size=7))
+    assert said == [(confined.SAID, b"PermissionError")]
 
 
 def test_a_parser_ends_another_process(taken_over):
@@ -210,3 +230,55 @@ def test_who_withdraws_while_an_extract_is_prepared_is_not_in_it(records, settin
     assert not settings.extract("sunrise", "trial", 2).exists()
     monkeypatch.setattr(extract, "make", make)
     assert made.prepare(records, settings, now + 2 * LATER).assessed
+
+
+# --- two projects' extracts lie side by side --------------------------------------------------------------------------
+def test_times_of_files_tell_the_order_in_which_they_were_made(records, settings, now, tmp_path):
+    linked.an_extract(records, settings, now, tmp_path)
+    folder = settings.extract("sunrise", "trial", 1)
+    assert {path.stat().st_mtime_ns for path in (folder, *folder.rglob("*"))} == {int(now.timestamp()) * 10**9}
+
+
+@pytest.mark.parametrize("kind", ["dicom", "variants"])
+def test_files_are_made_in_the_order_in_which_they_were_delivered(monkeypatch, tmp_path, kind):
+    """Inodes and a folder's own order say which came first; two projects with one order are linked."""
+    files = [Stored(at, Kind.DICOM, f"{at}.dcm", 1, f"{at:064x}", open) for at in range(40)]
+    monkeypatch.setattr(index, "stored", lambda *_, **__: files)
+    asked = {}
+
+    def run(_function, one, **_):
+        asked[name] = [file.number for file in one.files]
+
+    monkeypatch.setattr(confined, "run", run)
+    plan = SimpleNamespace(
+        **{"fhir": None, "dicom": None, "variants": None, "reads": None, "omop": None, kind: object()}
+    )
+    order = SimpleNamespace(plan=plan, settings=settings_of(tmp_path), dataset="trial", version=1, manifest=None)
+    for name in ("sunrise", "harbour"):
+        persons = SimpleNamespace(naming=Naming(ProjectKeys(name.encode() * 4, b"days")))
+        kinds.make(order, tmp_path, persons, cleared={}, vocabulary=None, tell=nobody)
+    first, second = asked.values()
+    assert sorted(first) == sorted(second) == list(range(40))
+    assert len({tuple(first), tuple(second), tuple(range(40))}) == 3
+
+
+def settings_of(home):
+    return SimpleNamespace(silo=home)
+
+
+# --- a process breaks down --------------------------------------------------------------------------------------------
+def test_a_core_of_the_process_that_opened_the_silo_is_read(settings):
+    program = (
+        "import resource, sys; from pathlib import Path; import tre.settings; from tre.data import silo;"
+        "silo.new_key(tre.settings.load(Path(sys.argv[1])), 'trial', 1);"
+        "print(resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(settings.home)],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)),
+    )
+    assert done.stdout == "(0, 0)\n"

@@ -5,6 +5,7 @@ its report, and its bytes are gone. The same version, plan and keys give the sam
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from hashlib import sha256
@@ -258,5 +259,8 @@ def _place(done: Made, row: ExtractRow) -> None:
     for path in (done.folder / "data").rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o444)
     (done.folder / "data").chmod(0o755)
+    made = int(row.prepared_at.timestamp())
+    for path in (*(done.folder / "data").rglob("*"), done.folder / "data"):
+        os.utime(path, (made, made))  # when each file was written tells the order of the source
     keeping.sync_all(done.folder)
     keeping.settle(done.folder / "data", place)

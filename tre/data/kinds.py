@@ -10,6 +10,7 @@ import importlib
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import select
@@ -33,6 +34,8 @@ KINDS: Mapping[str, frozenset[Kind]] = {
     "variants": frozenset({Kind.VCF, Kind.BCF}),
     "reads": frozenset({Kind.BAM, Kind.CRAM}),
 }
+SORTED = frozenset({"fhir", "reads"})
+"""Put in an order of the project's own by what makes them."""
 Regions = tuple[tuple[int, int, int, int], ...]
 
 
@@ -79,7 +82,8 @@ def make(
         part = getattr(order.plan, section)
         if part is None or persons is None:
             continue
-        files = tuple(index.stored(order.settings, order.dataset, order.version, order.manifest, kinds=kinds))
+        found = index.stored(order.settings, order.dataset, order.version, order.manifest, kinds=kinds)
+        files = tuple(found if section in SORTED else sorted(found, key=partial(_drawn, persons.naming)))
         if files:
             more = {"cleared": dict(cleared)} if section == "dicom" else {}
             asked = Asked(section, files, folder, part, persons, more)
@@ -91,6 +95,11 @@ def make(
         asked_omop = (folder, order.plan.omop, numbers, persons.naming, vocabulary, order.smallest)
         made["omop"] = confined.run(make_omop, asked_omop, folder=folder, allow=(Summary,), reads=words, tell=tell)
     return made
+
+
+def _drawn(naming: Naming, stored: Stored) -> tuple[bytes, int]:
+    """Sort by the project's key: the order in which files are made stays in their folder's and their inodes'."""
+    return naming.order(stored.sha256), stored.number
 
 
 @dataclass(frozen=True)
