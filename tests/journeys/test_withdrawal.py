@@ -50,7 +50,9 @@ def before(ann, operator, pictures) -> Seen:
     """She opens her room and runs the notebook that follows one person."""
     ann.open(TITLE, PROJECT)
     _run_all(ann)
-    take(ann.page, pictures, "one-person", at=ann.page.get_by_role("heading", name="Four facts of one person"))
+    expect(ann.page.get_by_role("button", name="Python 3 (ipykernel) | Idle")).to_be_visible()
+    ann.page.get_by_role("cell", name="condition", exact=True).last.hover()
+    take(ann.page, pictures, "one-person")
     return _seen(ann, operator, "before ")
 
 
