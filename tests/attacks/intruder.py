@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,6 +51,17 @@ def makes_a_device(folder):
     with suppress(OSError):
         os.mknod(Path(folder, "disk"), 0o60666, os.makedev(7, 0))
     return Path(folder, "disk").exists()
+
+
+def stays(folder):
+    """Leave a process behind that writes into the extract when it has been searched."""
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            time.sleep(1)
+            Path(folder, "late").write_text("Carla Garcia", "utf-8")
+        os._exit(0)
+    return "gone"
 
 
 def looks_into(process):

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 from contextlib import closing
 from datetime import timedelta
@@ -70,6 +71,12 @@ def test_a_parser_ends_another_process(taken_over):
         assert taken_over(intruder.signals, other.pid) == "PermissionError"
         assert other.poll() is None
         other.kill()
+
+
+def test_a_parser_leaves_a_process_that_writes_after_the_search(taken_over, tmp_path):
+    assert taken_over(intruder.stays, str(tmp_path / "made")) == "gone"
+    time.sleep(1.5)
+    assert not (tmp_path / "made" / "late").exists()
 
 
 def test_a_parser_looks_into_another_process(taken_over):

@@ -157,6 +157,8 @@ def run(
     """
     asked = pickle.dumps((function.__module__, function.__qualname__, arguments, tell is not None))
     scratch = _scratch()
+    others = _children()
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     process, link = _spawn(4096)
     deadline = time.monotonic() + seconds if seconds else None
     try:
@@ -177,8 +179,25 @@ def run(
     finally:
         process.kill()
         process.wait()
+        _end_whom_it_left(others)
         shutil.rmtree(scratch, ignore_errors=True)
     raise Unavailable("the process that makes an extract broke down; nothing was kept")
+
+
+def _end_whom_it_left(others: frozenset[int]) -> None:
+    """End what the process started and left behind: it could still write into what is searched next."""
+    while left := _children() - others:
+        for one in left:
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(one, signal.SIGKILL)
+                os.waitpid(one, 0)
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _children() -> frozenset[int]:
+    """Return our children, and those who became ours."""
+    found = (path.read_text("ascii") for path in Path("/proc/self/task").glob("*/children"))
+    return frozenset(int(one) for said in found for one in said.split())
 
 
 def _fault(payload: bytes) -> TREError:
@@ -375,7 +394,7 @@ def _received(link: socket.socket, size: int) -> bytes:
 
 
 # --- what a child may not --------------------------------------------------------------------------------------------
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
 _CLONE_NEWNET = 0x40000000
 _CAP_VERSION, _CAP_DAC_OVERRIDE, _CAPS = 0x20080522, 1, 64
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
