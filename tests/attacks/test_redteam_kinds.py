@@ -125,6 +125,8 @@ DISGUISES = {
     "a name in Windows-1251": "Пётр Иванов".encode("cp1251"),
     "a name in ISO 8859-5": "Иванов^Пётр".encode("iso8859-5"),
     "a name in ISO 8859-7": "Παπαδόπουλος^Γιώργος".encode("iso8859-7"),
+    "a name without its yo": "Петр Иванов, Пётр".encode(),
+    "a name with a soft hyphen in Cyrillic": CYRILLIC.replace("ван", "ва\u00adн").encode(),
     "a name of three signs": "患者王小明さん".encode(),
 }
 

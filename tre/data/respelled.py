@@ -18,7 +18,12 @@ EDGE = 4
 """Bytes at the start of a portion that may be a part of a letter."""
 CONTINUED = 0x80
 
-_ODD = re.compile(rb"%[0-9A-Fa-f]{2}|&(?:#x?[0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});|=[0-9A-F]{2}|[\xc2-\xf4][\x80-\xbf]+")
+_ODD = re.compile(
+    rb"%[0-9A-Fa-f]{2}|&(?:#x?[0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});|=[0-9A-F]{2}"
+    rb"|(?![\xd0\xd1\xe4-\xed]|\xc2[\xb0\xb5]|\xce\xbc)[\xc2-\xf4][\x80-\xbf]+|\xd0\x81|\xd1\x91"
+)
+"""Not the letters of Russian but its yo, not the signs of Han and Hangul, not the signs of degrees and of micro: they
+are spelt in one way, stand everywhere, and are looked for as they are."""
 _ESCAPED = re.compile(r"((?:%[0-9A-Fa-f]{2})+|(?:=[0-9A-F]{2})+)|&(?:#x?[0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});|[^\x00-\x7f]")
 _GONE = {"Cf", "Mn", "Cc"}
 
