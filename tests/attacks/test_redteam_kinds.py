@@ -22,6 +22,7 @@ import pytest
 from tests.attacks import intruder
 from tests.builders import HOST
 from tests.tre.data import linked, made, standing
+from tests.tre.data.deid import fhir_files
 from tre.data import confined, extract, index, kinds, linkage, search, short
 from tre.data.deid.pseudonyms import Naming, ProjectKeys
 from tre.data.deid.stored import Kind, Stored, nobody
@@ -291,3 +292,16 @@ def test_a_core_of_the_process_that_opened_the_silo_is_read(settings):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)),
     )
     assert done.stdout == "(0, 0)\n"
+
+
+def test_the_name_of_who_withdrew_or_is_unknown_stands_in_another_persons_text(tmp_path):
+    """Their own records are left out, so that nobody would have looked for their names."""
+    there, gone, strange = (
+        fhir_files.patient(id=one, identifier=[], name=[{"given": ["Ida"], "family": family}])
+        for one, family in (("p1", "Quillfeather"), ("p2", "Featherquill"), ("p99", "Quillquill"))
+    )
+    by = fhir_files.who(withdrawn=("h:otto",))
+    summary, found = fhir_files.extract(tmp_path, fhir_files.ndjson(there, gone, strange), by=by)
+    assert len(found["Patient"]) == 1
+    assert {("", "Ida Featherquill"), ("", "Ida Quillquill")} <= summary.identifiers
+    assert "Ida Quillfeather" in {value for name, value in summary.identifiers if name}

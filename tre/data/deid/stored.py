@@ -79,7 +79,9 @@ class Summary:
     tables: dict[str, str] = field(default_factory=dict)
     """Parquet table below the folder, without suffix (`omop/person`) -> its column that says who."""
     identifiers: set[tuple[str, str]] = field(default_factory=set)
-    """(pseudonym, what names that person in the source): looked for in the whole extract, never written anywhere."""
+    """(pseudonym, what names that person in the source): looked for in the whole extract, never written anywhere.
+
+    Of somebody who is left out the pseudonym is empty."""
     rules: dict[str, str] = field(default_factory=dict)
     """Table of rules -> SHA-256 (hex) or edition: what was done can be told years later."""
 

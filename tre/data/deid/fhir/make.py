@@ -9,7 +9,7 @@ import orjson
 from tre.data.deid.fhir import check, dates, source
 from tre.data.deid.fhir.at import HeldBack
 from tre.data.deid.fhir.part import Dates, Fhir
-from tre.data.deid.fhir.record import Made, Taker
+from tre.data.deid.fhir.record import Made, Taker, named
 from tre.data.deid.fhir.runs import MOST, Runs, newest
 from tre.data.deid.pseudonyms import Domain, Person
 from tre.data.deid.stored import Stored, Summary
@@ -62,6 +62,7 @@ class _Extract:
                     self._add(self.taker.take(item))
                 except HeldBack as reason:
                     self._summary.held[str(reason)] += 1
+                    self._summary.identifiers.update(("", one) for one in named(item.resource))
                 if self._count % _EVERY == 0:
                     tell(self._count)
         tell(self._count)

@@ -198,6 +198,11 @@ def _rank(resource: Mapping[str, Any]) -> tuple[int, int]:
         return 0, number
 
 
+def named(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what names somebody who is left out, and whom others' texts may name all the same."""
+    return _names(resource) if resource.get("resourceType") == "Patient" else ()
+
+
 def _names(patient: Mapping[str, Any]) -> tuple[str, ...]:
     """Gather what names a person: id, identifiers, names, addresses, numbers."""
     found = [patient.get("id")]
