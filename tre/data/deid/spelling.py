@@ -11,14 +11,17 @@ from collections.abc import Iterator
 DIGITS, MIXED, LETTERS, SIGNS = 9, 6, 6, 3  # least length of each class
 
 WORD = re.compile(r"[^\W_]+")
+_LOWER = bytes(range(256)).lower()
+_BETWEEN = bytes(byte for byte in range(128) if not chr(byte).isalnum())
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?")
 
 
 def plain(value: str) -> str:
     """Letters and digits only, without case and accents: how two spellings of one identifier are equal."""
-    if not value.isascii():
-        apart = unicodedata.normalize("NFKD", value)
-        value = "".join(c for c in apart if not unicodedata.combining(c))
+    if value.isascii():
+        return value.encode().translate(_LOWER, _BETWEEN).decode()
+    apart = unicodedata.normalize("NFKD", value)
+    value = "".join(c for c in apart if not unicodedata.combining(c))
     return "".join(c for c in value.casefold() if c.isalnum())
 
 
