@@ -343,10 +343,8 @@ def _answer(serve: Callable[..., None], job: dict[str, object], file: BinaryIO, 
         return FAULT, str(error).encode()
     except MemoryError:
         return FAULT, b"needs more memory than a look may take: damaged, or made to be large"
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        return BROKE, type(error).__name__.encode()
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001 -- a parser may fail in any way; the file is refused, its text not told
         return BROKE, type(error).__name__.encode()
     return DONE, b""
@@ -354,13 +352,16 @@ def _answer(serve: Callable[..., None], job: dict[str, object], file: BinaryIO, 
 
 def _call(link: socket.socket, said: dict[str, object]) -> None:
     """Call one function and send what it returned."""
-    kind, length = _HEAD.unpack(_received(link, _HEAD.size))
+    _, length = _HEAD.unpack(_received(link, _HEAD.size))
     module, name, arguments, told = pickle.loads(_received(link, length))  # noqa: S301 -- from our parent
     function = getattr(importlib.import_module(module), name)
     _drop_rights()
     reads = said["reads"] if isinstance(said["reads"], list) else []
     _confine_to(Path(str(said["folder"])), Path(str(said["scratch"])), reads=tuple(map(Path, reads)))
-    _limit(int(str(said["memory"])), int(str(said["seconds"])))
+    memory, seconds = int(str(said["memory"])), int(str(said["seconds"]))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    if seconds:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
     def say(kind: int, payload: bytes) -> None:
         link.sendall(_HEAD.pack(kind, len(payload)) + payload)
@@ -370,7 +371,6 @@ def _call(link: socket.socket, said: dict[str, object]) -> None:
         say(DONE, pickle.dumps(function(*arguments, **more)))
     except TREError as error:
         say(FAULT, f"{type(error).__name__}:{error}".encode())
-    del kind
 
 
 def _receive(link: socket.socket) -> tuple[dict[str, object], int | None]:
@@ -435,18 +435,8 @@ def _confine(memory: int, files: int, scratch: Path) -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of user clears it
         _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     _confine_to(scratch)
-    for limit, value in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, files),
-    ):
+    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, files)):
         resource.setrlimit(limit, (value, value))
-
-
-def _limit(memory: int, seconds: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    if seconds:
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 
 def _allow_seconds(seconds: int) -> None:
