@@ -458,13 +458,18 @@ def _drop_rights() -> None:
         raise SystemExit("cannot give up rights")
 
 
+def landlock() -> int:
+    """Return the version of Landlock that the kernel has; below 1 there is none, and a process is confined less."""
+    return int(_libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION))
+
+
 def _confine_to(*folders: Path, reads: Sequence[Path] = ()) -> None:
     """Let nothing be written but below some folders (Landlock), where the kernel knows how; the last is for scratch.
 
     Nothing is read but these, `reads`, the machine's libraries and our own program.
     """
     tempfile.tempdir = str(folders[-1])
-    version = _libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION)
+    version = landlock()
     if version < 1:
         return
     rights = sum(right for since, right in _FILES if version >= since)
