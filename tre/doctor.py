@@ -83,9 +83,7 @@ def _host(_: Settings) -> Iterator[Check]:
     wanted = ".".join(map(str, OLDEST_KERNEL))
     yield Check("kernel", kernel >= OLDEST_KERNEL, f"kernel {release}, {wanted} or newer is needed", "upgrade it")
     version = confined.landlock()
-    says = (
-        f"parsers are shut in by Landlock {version}" if version > 0 else "the kernel has no Landlock to shut parsers in"
-    )
+    says = f"Landlock {version} shuts parsers in" if version > 0 else "the kernel has no Landlock to shut parsers in"
     yield Check("landlock", version > 0, says, "use a kernel of 5.13 or newer that has it switched on")
     yield Check("root", os.geteuid() == 0, f"runs as uid {os.geteuid()}", "rooms need root: use sudo")
 

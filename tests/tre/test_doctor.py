@@ -8,6 +8,7 @@ import pytest
 import tre.settings
 from tre import doctor
 from tre.cli import build, run
+from tre.data import confined
 from tre.host import engine
 
 
@@ -18,6 +19,12 @@ def of(settings, name):
 def test_before_init_the_home_is_what_lacks(tmp_path):
     settings = tre.settings.load(tmp_path / "none", engine_home=tmp_path / "engine")
     assert [(check.ok, check.remedy[:14]) for check in of(settings, "home")] == [(False, "run `tre init`")]
+
+
+@pytest.mark.parametrize(("version", "ok"), [(1, True), (7, True), (0, False), (-1, False)])
+def test_a_kernel_that_cannot_shut_parsers_in_is_a_fault(settings, monkeypatch, version, ok):
+    monkeypatch.setattr(confined, "landlock", lambda: version)
+    assert [check.ok for check in of(settings, "landlock")] == [ok]
 
 
 def test_a_fresh_home_has_no_fault(settings):
