@@ -16,7 +16,7 @@ import requests
 
 from tre import settings as choices
 from tre import show
-from tre.data import confined
+from tre.data import landlock
 from tre.errors import TREError
 from tre.host import engine, image, proxy
 from tre.records import checkpoint, export
@@ -82,7 +82,7 @@ def _host(_: Settings) -> Iterator[Check]:
     kernel = tuple(int(part) for part in release.split("-")[0].split(".")[:2])
     wanted = ".".join(map(str, OLDEST_KERNEL))
     yield Check("kernel", kernel >= OLDEST_KERNEL, f"kernel {release}, {wanted} or newer is needed", "upgrade it")
-    version = confined.landlock()
+    version = landlock.version()
     says = f"Landlock {version} shuts parsers in" if version > 0 else "the kernel has no Landlock to shut parsers in"
     yield Check("landlock", version > 0, says, "use a kernel of 5.13 or newer that has it switched on")
     yield Check("root", os.geteuid() == 0, f"runs as uid {os.geteuid()}", "rooms need root: use sudo")

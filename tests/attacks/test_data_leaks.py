@@ -12,6 +12,13 @@ from tests.tre.data import made
 from tre.data import evidence, extract
 from tre.data.deid import pseudonyms
 
+
+@pytest.fixture
+def database():
+    """What stands in the data does not depend on where the records lie: one database is enough."""
+    return ""
+
+
 SOURCE = list(made.some_people())
 VICTIM = SOURCE[7]
 

@@ -13,7 +13,7 @@ from tests.tre.data import mixed, standing
 from tests.tre.data.mixed import vcf
 from tre import show
 from tre.cli import build, run
-from tre.data import catalogue, confined, door, formats, held, index, walk
+from tre.data import catalogue, confined, door, formats, handles, held, index, walk
 from tre.errors import Refused, Tampered
 
 
@@ -122,7 +122,7 @@ def test_a_file_swapped_between_the_look_and_the_copy_is_not_taken(quarantined, 
         return said
 
     monkeypatch.setattr(door._Arrival, "_look", look)
-    assert quarantined()["one.vcf"] == ("refused", door.CHANGED)
+    assert quarantined()["one.vcf"] == ("refused", handles.CHANGED)
     assert [path for path, _ in everything_stored(records, settings)] == ["in/two.vcf"]
 
 
@@ -138,7 +138,7 @@ def test_a_small_file_written_to_while_it_is_looked_at_is_not_taken(quarantined,
     (inside / "labs.csv").unlink()
     with pytest.raises(Refused) as caught:
         quarantined()
-    assert all(door.CHANGED in remedy for remedy in caught.value.remedies)
+    assert all(handles.CHANGED in remedy for remedy in caught.value.remedies)
 
 
 def test_a_file_that_grows_all_the_time_is_refused(quarantined, inside):
@@ -155,7 +155,7 @@ def test_a_file_that_grows_all_the_time_is_refused(quarantined, inside):
     thread = threading.Thread(target=grow)
     thread.start()
     try:
-        assert quarantined()["grows.vcf"] == ("refused", door.CHANGED)
+        assert quarantined()["grows.vcf"] == ("refused", handles.CHANGED)
     finally:
         stop.set()
         thread.join()

@@ -11,6 +11,13 @@ from tre.data.deid import plan as plans
 from tre.data.deid import text
 from tre.errors import Unreadable
 
+
+@pytest.fixture
+def database():
+    """What stands in the data does not depend on where the records lie: one database is enough."""
+    return ""
+
+
 SOURCE = list(made.some_people())
 
 

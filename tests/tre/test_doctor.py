@@ -8,7 +8,7 @@ import pytest
 import tre.settings
 from tre import doctor
 from tre.cli import build, run
-from tre.data import confined
+from tre.data import landlock
 from tre.host import engine
 
 
@@ -23,7 +23,7 @@ def test_before_init_the_home_is_what_lacks(tmp_path):
 
 @pytest.mark.parametrize(("version", "ok"), [(1, True), (7, True), (0, False), (-1, False)])
 def test_a_kernel_that_cannot_shut_parsers_in_is_a_fault(settings, monkeypatch, version, ok):
-    monkeypatch.setattr(confined, "landlock", lambda: version)
+    monkeypatch.setattr(landlock, "version", lambda: version)
     assert [check.ok for check in of(settings, "landlock")] == [ok]
 
 

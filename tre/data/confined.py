@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from tre import errors
+from tre.data import landlock
 from tre.errors import TREError, Unavailable, Unreadable
 
 MEMORY = 2 << 30
@@ -357,7 +358,7 @@ def _call(link: socket.socket, said: dict[str, object]) -> None:
     function = getattr(importlib.import_module(module), name)
     _drop_rights()
     reads = said["reads"] if isinstance(said["reads"], list) else []
-    _confine_to(Path(str(said["folder"])), Path(str(said["scratch"])), reads=tuple(map(Path, reads)))
+    landlock.confine(Path(str(said["folder"])), Path(str(said["scratch"])), reads=tuple(map(Path, reads)))
     memory, seconds = int(str(said["memory"])), int(str(said["seconds"]))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     if seconds:
@@ -397,22 +398,6 @@ def _received(link: socket.socket, size: int) -> bytes:
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
 _CLONE_NEWNET = 0x40000000
 _CAP_VERSION, _CAP_DAC_OVERRIDE, _CAPS = 0x20080522, 1, 64
-_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
-_LANDLOCK_VERSION = 1  # flag of the first
-_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-_FILES = (
-    (1, (1 << 13) - 1),  # from version 1 on: run, read, write, remove, make anything
-    (2, 1 << 13),  # rename into another folder
-    (3, 1 << 14),  # truncate
-)
-_NETWORK = (4, 0b11)  # listen and connect
-_SCOPES = (6, 0b11)  # signals and abstract sockets
-_MACHINE = (
-    "/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone",
-    "/etc/passwd", "/etc/nsswitch.conf", "/etc/ssl/openssl.cnf", "/dev/urandom", "/dev/random", "/dev/zero",
-    "/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/sys/vm", "/proc/sys/kernel/osrelease",
-    "/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm",
-)  # fmt: skip
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -434,7 +419,7 @@ def _confine(memory: int, files: int, scratch: Path) -> None:
         os.setuid(_NOBODY)
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of user clears it
         _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    _confine_to(scratch)
+    landlock.confine(scratch)
     for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, files)):
         resource.setrlimit(limit, (value, value))
 
@@ -456,48 +441,6 @@ def _drop_rights() -> None:
     kept = 1 << _CAP_DAC_OVERRIDE
     if _libc.capset(struct.pack("=Ii", _CAP_VERSION, 0), struct.pack("=6I", kept, kept, 0, 0, 0, 0)):
         raise SystemExit("cannot give up rights")
-
-
-def landlock() -> int:
-    """Return the version of Landlock that the kernel has; below 1 there is none, and a process is confined less."""
-    return int(_libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION))
-
-
-def _confine_to(*folders: Path, reads: Sequence[Path] = ()) -> None:
-    """Let nothing be written but below some folders (Landlock), where the kernel knows how; the last is for scratch.
-
-    Nothing is read but these, `reads`, the machine's libraries and our own program.
-    """
-    tempfile.tempdir = str(folders[-1])
-    version = landlock()
-    if version < 1:
-        return
-    rights = sum(right for since, right in _FILES if version >= since)
-    more = [right if version >= since else 0 for since, right in (_NETWORK, _SCOPES)]
-    said = struct.pack("=3Q", rights, *more)[: 24 if version >= _SCOPES[0] else 16 if version >= _NETWORK[0] else 8]
-    ruleset = _libc.syscall(_LANDLOCK_CREATE, said, len(said), 0)
-    looked = [*_MACHINE, *sys.path, sys.prefix, sys.base_prefix, Path(__file__).parents[1], *reads]
-    try:
-        for seen in dict.fromkeys(os.path.realpath(str(one)) for one in looked if one):
-            _allow(ruleset, Path(seen), _EXECUTE | _READ_FILE | _READ_DIR)
-        _allow(ruleset, Path("/dev/null"), _READ_FILE | _WRITE_FILE)
-        for place in folders:
-            _allow(ruleset, place, rights & ~_EXECUTE)
-        if ruleset < 0 or _libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0):
-            raise SystemExit("cannot be confined")
-    finally:
-        os.close(ruleset)
-
-
-def _allow(ruleset: int, place: Path, rights: int) -> None:
-    """Allow something below a folder, or with a file; what is not there needs no leave."""
-    with suppress(FileNotFoundError, PermissionError):
-        handle = os.open(place, os.O_PATH)
-        try:
-            may = rights if place.is_dir() else rights & (_EXECUTE | _READ_FILE | _WRITE_FILE)
-            _libc.syscall(_LANDLOCK_ADD, ruleset, 1, struct.pack("=Qi", may, handle), 0)
-        finally:
-            os.close(handle)
 
 
 if __name__ == "__main__":

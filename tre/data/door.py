@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from tre.data import crypt4gh, index, silo, sniff
+from tre.data import answers, crypt4gh, handles, index, silo
 from tre.data.confined import DATA, SAID, TICK, Child
 from tre.data.deid.plan import Plan, Table
 from tre.data.deid.stored import Kind
@@ -29,8 +29,6 @@ from tre.errors import Unreadable
 
 SMALL = 64 * 1024 * 1024
 """Bytes of a file that is held in memory while it is looked at."""
-PIECE = 1024 * 1024
-CHANGED = "changed while it was read: bring it again when nobody writes to it"
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _WHAT = {
     Kind.FHIR: "FHIR resources",
@@ -120,7 +118,7 @@ class Door:
         path = self._path(row)
         if not path.exists() or path.stat().st_size != row.stored_bytes:
             return False
-        return not self.rebooted or _file_hash(path) == row.stored_sha256
+        return not self.rebooted or handles.file_hash(path) == row.stored_sha256
 
     def _path(self, row: Row) -> Path:
         return index.path_of(self.made, row.stored, Kind(row.kind))
@@ -198,10 +196,10 @@ class _Arrival:
 
     def _same(self, handle: int) -> None:
         if Seen.of(os.fstat(handle)) != self.seen:
-            raise Unreadable(CHANGED)
+            raise Unreadable(handles.CHANGED)
 
     def _row(self, handle: int) -> Row:
-        what = sniffed(handle)
+        what = handles.sniffed(handle)
         self.kind = str(what.kind)
         if what.kind in index.TABLES:
             table = self._table()
@@ -217,7 +215,7 @@ class _Arrival:
     # --- may it come in at all? ---------------------------------------------------------------------------------------
     def _table(self) -> Table:
         """Return the table of the plan that the file is."""
-        name = stem(self.found.name)
+        name = handles.stem(self.found.name)
         table = self.door.plan.table(name)
         if table is None:
             known = ", ".join(one.name for one in self.door.plan.tables) or "none"
@@ -236,14 +234,14 @@ class _Arrival:
     def _still(self, handle: int) -> Iterator[tuple[int, str]]:
         """Give bytes that do not change while they are looked at, and their hash."""
         if self.seen.size > SMALL:
-            yield handle, hashed(handle, self.seen.size)
+            yield handle, handles.hashed(handle, self.seen.size)
             return
         held = os.memfd_create("arrival", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             digest = sha256()
-            for piece in _pieces(handle, self.seen.size):
+            for piece in handles.pieces(handle, self.seen.size):
                 digest.update(piece)
-                _write(held, piece)
+                handles.write(held, piece)
             fcntl.fcntl(held, fcntl.F_ADD_SEALS, _SEALS)
             yield held, digest.hexdigest()
         finally:
@@ -263,19 +261,19 @@ class _Arrival:
         with closing(self.door.child.ask(job, handle, size=self.seen.size)) as frames:
             for what, payload in frames:
                 if what == SAID:
-                    said = _read(payload)
+                    said = answers.read(payload)
         if not {"ids", "records", "facts", "held", "held_count"} <= set(said):
             raise Unreadable("damaged: the process that looked at it said nothing of use")
         return said
 
     def _judged(self, said: Mapping[str, object], kind: Kind) -> Row:
         """Ask the linkage whose it is; hold what is nobody's."""
-        held = {str(place): str(why) for place, why in _items(said["held"])}
-        records, unclear = _whole(said["records"]), _whole(said["held_count"])
-        ids = _ids(said["ids"])
+        held = {str(place): str(why) for place, why in answers.items(said["held"])}
+        records, unclear = answers.whole(said["records"]), answers.whole(said["held_count"])
+        ids = answers.ids(said["ids"])
         unknown = self._unknown(ids)
         row = Row(self.found.path, State.TAKEN, str(kind), records=records, held_records=unclear,
-                  facts=json.dumps({str(name): str(fact) for name, fact in _items(said["facts"])}),
+                  facts=json.dumps({str(name): str(fact) for name, fact in answers.items(said["facts"])}),
                   held=json.dumps(held))  # fmt: skip
         if ids and unknown == len(ids):
             return replace(row, state=State.HELD, reason=str(Absent.UNKNOWN), held_records=max(records, 1))
@@ -313,7 +311,7 @@ class _Arrival:
         else:
             sealed, copied = self._enveloped(path, name, handle)
         if copied != digest:
-            raise Unreadable(CHANGED)
+            raise Unreadable(handles.CHANGED)
         return replace(
             row,
             bytes=self.seen.size,
@@ -327,7 +325,7 @@ class _Arrival:
     def _contained(self, path: Path, handle: int) -> tuple[crypt4gh.Written, str]:
         digest = sha256()
         with closing(crypt4gh.Writer(path, self.door.public)) as sink:
-            for piece in _pieces(handle, self.seen.size):
+            for piece in handles.pieces(handle, self.seen.size):
                 digest.update(piece)
                 sink.write(piece)
                 self._tell(len(piece))
@@ -336,7 +334,7 @@ class _Arrival:
     def _enveloped(self, path: Path, name: str, handle: int) -> tuple[crypt4gh.Written, str]:
         place, digest = silo.place_of(self.door.dataset, self.door.number, name), sha256()
         with closing(silo.SealedWriter(path, silo.file_key(self.door.key, place), place)) as sink:
-            for piece in _pieces(handle, self.seen.size):
+            for piece in handles.pieces(handle, self.seen.size):
                 digest.update(piece)
                 sink.write(piece)
                 self._tell(len(piece))
@@ -358,12 +356,12 @@ class _Arrival:
                 if what == DATA:
                     sink.write(payload)
                 elif what == TICK:
-                    self._tell(_whole(_read(payload)) - self.told)
+                    self._tell(answers.whole(answers.read(payload)) - self.told)
                 elif what == SAID:
-                    tally.hear(_read(payload))
+                    tally.hear(answers.read(payload))
             sink.finish()
-        if self.seen.size > SMALL and hashed(handle, self.seen.size) != digest:
-            raise Unreadable(CHANGED)
+        if self.seen.size > SMALL and handles.hashed(handle, self.seen.size) != digest:
+            raise Unreadable(handles.CHANGED)
         return tally.row(Row(
             self.found.path, State.TAKEN, self.kind, bytes=self.seen.size, sha256=digest, stored=table.name,
             stored_bytes=sink.stored_bytes, stored_sha256=sink.stored_sha256,
@@ -394,14 +392,14 @@ class _Tally:
         if not isinstance(said, dict):
             raise Unreadable("damaged: the process that read it said nothing of use")
         if "rows" in said:
-            self.rows = _whole(said["rows"])
-            self.arrival.door.persons.counted = max(self.arrival.door.persons.counted, _whole(said["persons"]))
+            self.rows = answers.whole(said["rows"])
+            self.arrival.door.persons.counted = max(self.arrival.door.persons.counted, answers.whole(said["persons"]))
             return
         system, kind = map(str, said["ids"])
         for value, count in said["counts"]:
             ids = [] if value is None else [(system, kind, str(value))]
             unknown = not ids or self.arrival._unknown(ids)  # noqa: SLF001 -- one thing in two parts
-            self.nobodys += _whole(count) if unknown and said["subject"] else 0
+            self.nobodys += answers.whole(count) if unknown and said["subject"] else 0
 
     def row(self, row: Row) -> Row:
         """Return what the index says."""
@@ -415,99 +413,5 @@ class _Tally:
                        state=State.HELD if whole else State.TAKEN)  # fmt: skip
 
 
-# --- what everybody needs --------------------------------------------------------------------------------------------
-def sniffed(handle: int) -> sniff.Sniffed:
-    """Look at a file's first bytes; at more of them where it is JSON."""
-    head = _pread(handle, sniff.HEAD, 0)
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and b'"resourceType"' not in head:
-        head = _pread(handle, sniff.MOST, 0)
-    return sniff.sniff(head)
-
-
-def head_of(handle: int, *, gzipped: bool) -> bytes:
-    """Return the first bytes of a text."""
-    head = _pread(handle, sniff.HEAD, 0)
-    return sniff.unzipped(head, sniff.HEAD) if gzipped else head
-
-
-def stem(name: str) -> str:
-    """Return the name of the table that a file is: its own without what stands behind the dot."""
-    return Path(name.removesuffix(".gz")).stem
-
-
 def _seen(seen: Seen) -> tuple[int, ...]:
     return seen.size, seen.mtime, seen.inode
-
-
-def hashed(handle: int, size: int) -> str:
-    """Return the SHA-256 (hex) of a file that has so many bytes."""
-    digest = sha256()
-    for piece in _pieces(handle, size):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def _file_hash(path: Path) -> str:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        return hashed(handle, os.fstat(handle).st_size)
-    finally:
-        os.close(handle)
-
-
-def _pieces(handle: int, size: int) -> Iterator[bytes]:
-    """Yield exactly the bytes that there were when the file was first seen."""
-    at = 0
-    while at < size:
-        piece = _pread(handle, min(PIECE, size - at), at)
-        if not piece:
-            raise Unreadable(CHANGED)
-        yield piece
-        at += len(piece)
-    if _pread(handle, 1, at):
-        raise Unreadable(CHANGED)
-
-
-def _pread(handle: int, size: int, at: int) -> bytes:
-    try:
-        return os.pread(handle, size, at)
-    except OSError as error:
-        raise Unreadable(f"cannot be read ({error.strerror})") from None
-
-
-def _write(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
-
-
-# --- what a confined process says may be of any shape ---------------------------------------------------------------
-_NONSENSE = "damaged: the process that looked at it said nothing of use"
-
-
-def _read(payload: bytes) -> Mapping[str, object]:
-    try:
-        said: Mapping[str, object] = json.loads(payload)
-    except (ValueError, RecursionError):
-        raise Unreadable(_NONSENSE) from None
-    return said
-
-
-def _whole(said: object) -> int:
-    if isinstance(said, bool) or not isinstance(said, int) or said < 0:
-        raise Unreadable(_NONSENSE)
-    return said
-
-
-def _items(said: object) -> list[tuple[object, object]]:
-    if not isinstance(said, dict):
-        raise Unreadable(_NONSENSE)
-    return list(said.items())
-
-
-def _ids(said: object) -> list[tuple[str, str, str]]:
-    try:
-        found = [(str(system), str(kind), str(value)) for system, kind, value in said]  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
-        raise Unreadable(_NONSENSE) from None
-    return found

@@ -22,7 +22,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tre import show
-from tre.data import catalogue, crypt4gh, door, index, journal, keeping, linkage, silo, sniff, walk
+from tre.data import catalogue, crypt4gh, door, handles, index, journal, keeping, linkage, silo, sniff, walk
 from tre.data.confined import SAID, Child
 from tre.data.deid import plan as plans
 from tre.data.deid.stored import Kind
@@ -159,7 +159,7 @@ def _named(paths: Sequence[Path], plan: plans.Plan) -> None:
     """See that each file that was named is of a table of its own."""
     met: set[str] = set()
     for path in paths:
-        name = door.stem(path.name)
+        name = handles.stem(path.name)
         if path.is_dir():
             continue
         if plan.table(name) is None:
@@ -170,7 +170,7 @@ def _named(paths: Sequence[Path], plan: plans.Plan) -> None:
 
 
 def _claim(found: walk.Found, plan: plans.Plan, survey: _Survey) -> None:
-    name = door.stem(found.name)
+    name = handles.stem(found.name)
     if plan.table(name) is None:
         raise _no_table(found.name, plan)
     if name in survey.tables:
@@ -180,7 +180,7 @@ def _claim(found: walk.Found, plan: plans.Plan, survey: _Survey) -> None:
 
 def _no_table(name: str, plan: plans.Plan) -> Unreadable:
     known = ", ".join(table.name for table in plan.tables)
-    return Unreadable(f"{name}: the plan has no table {door.stem(name)}; it has {known}")
+    return Unreadable(f"{name}: the plan has no table {handles.stem(name)}; it has {known}")
 
 
 def _linkage_of(found: walk.Found, child: Child) -> str | None:
@@ -189,9 +189,9 @@ def _linkage_of(found: walk.Found, child: Child) -> str | None:
         return None
     try:
         with found.opened() as handle:
-            what = door.sniffed(handle)
+            what = handles.sniffed(handle)
             if what.kind in index.TABLES and _columns(handle, what, found.seen.size, child) == LINKAGE:
-                return door.hashed(handle, found.seen.size)
+                return handles.hashed(handle, found.seen.size)
     except Unreadable:
         return None
     return None
@@ -200,7 +200,7 @@ def _linkage_of(found: walk.Found, child: Child) -> str | None:
 def _columns(handle: int, what: sniff.Sniffed, size: int, child: Child) -> frozenset[str]:
     """Return a table's columns; those of a Parquet are read in the confined process."""
     if what.kind is not Kind.PARQUET:
-        head = door.head_of(handle, gzipped=what.gzipped).removeprefix(b"\xef\xbb\xbf")
+        head = handles.head_of(handle, gzipped=what.gzipped).removeprefix(b"\xef\xbb\xbf")
         line = head.partition(b"\n")[0].decode("utf-8", "replace").strip()
         return frozenset(next(csv.reader([line], delimiter=what.delimiter), []))
     columns: list[str] = []
@@ -332,9 +332,9 @@ def _in_turn(order: _Order) -> Iterator[walk.Found]:
     linkages = {path for path, _, _ in order.survey.linkages}
     first = order.plan.linkage
     if first:
-        yield from (found for found in walk.walk(order.paths) if door.stem(found.name) == first)
+        yield from (found for found in walk.walk(order.paths) if handles.stem(found.name) == first)
     for found in walk.walk(order.paths):
-        if found.path not in linkages and not (first and door.stem(found.name) == first):
+        if found.path not in linkages and not (first and handles.stem(found.name) == first):
             yield found
 
 
