@@ -145,10 +145,10 @@ def test_a_cohort_in_a_new_order(left, cohort, tmp_path, report):
     assert done[0].counts[variants_make.REWRITTEN] == 1
     order = sorted(NAMES[left:], key=lambda name: hashlib.sha256(name.encode()).digest())
     (tmp_path / "order").write_text("".join(f"{name}\n" for name in order))
-    words = ("bcftools", "view", "-S", tmp_path / "order", "-Oz", cohort)
+    words = ("bcftools", "view", "-S", tmp_path / "order", f"-Oz{variants_make.LEVEL}", cohort)
     theirs = seconds(peer(*words, target=tmp_path / "theirs"), 3)
     what = "cohort in a new order" + (", one withdrew" if left else "")
-    told(report, what, ours, theirs, cohort.stat().st_size, "bcftools view -S")
+    told(report, what, ours, theirs, cohort.stat().st_size, f"bcftools view -S at level {variants_make.LEVEL}")
 
 
 def test_reads_under_a_new_header(aligned, tmp_path, report, monkeypatch):
