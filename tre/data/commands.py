@@ -195,15 +195,40 @@ def extract_risk(dataset: str, project: str, /) -> None:
     """Show what the newest extract's checks found: group sizes in persons, and the search for identifiers."""
     with house() as at, at.records.read() as session:
         row = extracts.newest(session, dataset, project)
+        page = at.settings.extract(project, dataset, row.number).with_name(f"{row.number}.report.html")
+    report = json.loads(row.report)
     if show.as_json.get():
-        show.one(_summary(row) | {"report": json.loads(row.report)})
+        show.one(_summary(row) | {"report": report})
         return
-    measured = json.loads(row.report)["risk"]
-    searched = json.loads(row.report)["leaks"]
-    show.one(_summary(row) | measured)
-    show.one({"identifiers_searched": searched["identifiers"], "cells": searched["cells"]})
-    show.one({"not_searched": searched["not_searched"]})
-    show.rows(searched["found"], none="no identifier of the source was found in the extract")
+    measured, cells, swept = report["risk"], report["leaks"], report.get("search", {})
+    show.one(_summary(row) | {head: measured[head] for head in FIGURES if head in measured})
+    show.rows([_choice(one) for one in measured.get("choices", ())], none="one choice: all quasi-identifiers together")
+    show.one({"identifiers": swept.get("identifiers", cells["identifiers"]), "cells": cells["cells"],
+              "files_read": swept.get("files"), "not_searched": cells["not_searched"]})  # fmt: skip
+    show.rows(list(_places(report)), none="no identifier of the source was found in the extract")
+    if page.is_file():
+        print(f"the same as a page: {page}")
+
+
+FIGURES = ("persons", "k", "smallest", "uniques", "below", "average", "maximum", "sensitive", "failed")
+
+
+def _choice(said: dict[str, object]) -> dict[str, object]:
+    """Tell what one choice of quasi-identifiers tells."""
+    names = {"of": "quasi_identifiers", "uniques": "alone"}
+    return {names.get(key, key): said[key] for key in ("of", "k", "l", "t", "uniques", "below", "average", "maximum")}
+
+
+def _places(report: dict[str, Any]) -> Iterator[dict[str, object]]:  # Any: JSON
+    """Tell where identifiers of the source stand, whichever search found them."""
+    for one in report["leaks"]["found"]:
+        yield {"where": f"{one['table']}.{one['column']}", "how": one["how"], "places": one["cells"]}
+    for one in report.get("search", {}).get("found", ()):
+        yield {"where": one["file"], "how": one["how"] or "as it stands", "places": one["places"]}
+    for file, places in report.get("short", {}).get("found", ()):
+        yield {"where": file, "how": "short, of its own person", "places": places}
+    for why in report.get("search", {}).get("unread", ()):
+        yield {"where": why, "how": "not read", "places": 0}
 
 
 def _listed(row: ExtractRow, why: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.tre.data import made
 from tre.cli import build, run
+from tre.data import commands
 from tre.records import db
 from tre.show import as_json
 
@@ -53,7 +54,9 @@ def test_a_dataset_goes_from_file_to_extract_by_commands(tre, settings, now, tmp
     assert (code, said) == (0, "extract 1 of trial for sunrise is ready; 60 persons, smallest group 30\n")
     report = json.loads(tre("extract", "risk", "trial", "sunrise", "--json")[1])
     assert (report["assessed"], report["report"]["risk"]["k"]) == (True, 30)
-    assert "no identifier of the source was found" in tre("extract", "risk", "trial", "sunrise")[1]
+    said = tre("extract", "risk", "trial", "sunrise")[1]
+    assert "no identifier of the source was found" in said
+    assert "1.report.html" in said
 
 
 def test_a_dataset_is_shown_with_what_is_held_and_who_uses_it(tre, settings, now, tmp_path, monkeypatch):
@@ -131,3 +134,17 @@ class _At:
 
     def now(self, _zone):
         return self.moment
+
+
+def test_what_any_search_found_is_told_in_one_table():
+    report = {
+        "leaks": {"found": [{"table": "labs", "column": "note", "how": "an identifier of a person", "cells": 2}]},
+        "search": {"found": [{"file": "fhir/Patient.ndjson", "how": "", "places": 3}], "unread": ["a.gz: cut short"]},
+        "short": {"found": [["dicom/1.dcm", 1]]},
+    }
+    assert [(one["where"], one["how"], one["places"]) for one in commands._places(report)] == [
+        ("labs.note", "an identifier of a person", 2),
+        ("fhir/Patient.ndjson", "as it stands", 3),
+        ("dicom/1.dcm", "short, of its own person", 1),
+        ("a.gz: cut short", "not read", 0),
+    ]
