@@ -496,7 +496,5 @@ def needs_docker(settings: Settings) -> None:
         found = False
     if found:
         return
-    reason = "Docker Engine, notebook image or proxy missing: run `make setup`"
-    if os.environ.get("CI") or os.environ.get("HORTUS_ALL") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    stop = pytest.fail if os.environ.get("CI") or os.environ.get("HORTUS_ALL") == "1" else pytest.skip
+    stop("Docker Engine, notebook image or proxy missing: run `make setup`")

@@ -29,8 +29,15 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether all of them passed."""
-        return self.risk.passed and self.leaks.passed and self.search.passed and self.short.passed
+        """Whether all of them passed; a search that had nothing to look for did not."""
+        return (
+            self.risk.passed and self.leaks.passed and self.search.passed and self.short.passed and self.looked_for > 0
+        )
+
+    @property
+    def looked_for(self) -> int:
+        """How many identifiers the searches had to look for."""
+        return self.leaks.identifiers + self.search.identifiers + self.short.identifiers
 
     def to_json(self) -> str:
         """Write it for the records."""

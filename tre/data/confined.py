@@ -3,9 +3,9 @@
 `Child` is a long-lived process that is given one open file after another and answers in frames; one that crashes or
 does not end is killed, and the next file gets a new one. `run` calls one function in such a process with nothing but
 one folder to write in, for work that needs keys. Neither reads a file of the house that it was not given, nor reaches
-its ports or its processes, where the kernel knows how to forbid it (Landlock). The parent believes a child nothing:
-frames are bounded, their text is read as data, and an unpickled answer is made of values and of the classes that were
-named.
+its ports or its processes: Landlock forbids it, and without Landlock nothing is begun. The parent believes a child
+nothing: frames are bounded, their text is read as data, and an unpickled answer is made of values and of the classes
+that were named.
 
     frame = kind(1) || length(4) || payload
 """
@@ -239,6 +239,8 @@ def _scratch() -> Path:
 # --- frames ----------------------------------------------------------------------------------------------------------
 def _spawn(files: int) -> tuple["subprocess.Popen[bytes]", socket.socket]:
     """Start a fresh interpreter that has nothing of ours but one end of a socket."""
+    if landlock.version() < 1:
+        raise Unavailable("the kernel has no Landlock to shut parsers in: use one of 5.13 or newer that has it on")
     mine, theirs = socket.socketpair()
     try:
         process = subprocess.Popen(  # noqa: S603 -- ourselves

@@ -120,6 +120,8 @@ def refusal(row: ExtractRow) -> Refused | None:
 def _searched(said: dict[str, Any]) -> Iterator[str]:  # Any: JSON
     """Say what the search of all bytes found; reports of older days have none."""
     swept, own = said.get("search", {}), said.get("short", {})
+    if not any(found.get("identifiers", 1) for found in (said["leaks"], swept, own)):
+        yield "the searches had no identifier to look for: a search for nothing finds nothing; look at the linkage"
     for one in swept.get("found", [])[:SAID]:
         how = f", {one['how']}" if one["how"] else ""
         yield f"{one['file']} holds identifiers of persons in {one['places']} places{how}: mend the plan for it"

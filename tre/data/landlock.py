@@ -29,19 +29,19 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def version() -> int:
-    """Return the version of Landlock that the kernel has; below 1 there is none, and a process is confined less."""
+    """Return the version of Landlock that the kernel has; below 1 there is none, and no process is begun."""
     return int(_libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION))
 
 
 def confine(*folders: Path, reads: Sequence[Path] = ()) -> None:
-    """Let nothing be written but below some folders (Landlock), where the kernel knows how; the last is for scratch.
+    """Let nothing be written but below some folders (Landlock); the last is for scratch.
 
     Nothing is read but these, `reads`, the machine's libraries and our own program.
     """
     tempfile.tempdir = str(folders[-1])
     known = version()
     if known < 1:
-        return
+        raise SystemExit("cannot be confined")
     rights = sum(right for since, right in _FILES if known >= since)
     more = [right if known >= since else 0 for since, right in (_NETWORK, _SCOPES)]
     said = struct.pack("=3Q", rights, *more)[: 24 if known >= _SCOPES[0] else 16 if known >= _NETWORK[0] else 8]

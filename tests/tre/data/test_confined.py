@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.tre.data import standing
-from tre.data import confined
+from tre.data import confined, landlock
 from tre.data.confined import Child
 from tre.data.deid.stored import Summary
 from tre.errors import Refused, Unavailable, Unreadable
@@ -128,3 +128,9 @@ def test_a_call_that_does_what_it_may_not_is_one_line(seen_by_all, tmp_path, wor
 def test_a_call_that_takes_too_long_is_ended(seen_by_all, tmp_path):
     with pytest.raises(Unavailable):
         confined.run(standing._forever, (), folder=tmp_path, seconds=1)
+
+
+def test_without_landlock_nothing_is_begun(tmp_path, monkeypatch):
+    monkeypatch.setattr(landlock, "version", lambda: -1)
+    with pytest.raises(Unavailable, match="no Landlock"):
+        confined.run(len, "abc", folder=tmp_path)
