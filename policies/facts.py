@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
+ANY = "any"
+"""A network zone that stands for all of them."""
 
 
 class Role(StrEnum):
@@ -18,6 +21,10 @@ class Role(StrEnum):
     APPROVER = "approver"
     ADMIN = "admin"
     COMMITTEE = "committee"
+    CHAIR = "chair"
+    """Chairs the committee, and sits on it."""
+    AUDITOR = "auditor"
+    """Reads the log, and nothing else."""
 
 
 # An admin provisions; whoever provisions neither reads data, nor decides on exports, nor sits on the committee.
@@ -25,6 +32,9 @@ EXCLUSIVE = (
     frozenset({Role.ADMIN, Role.ANALYST}),
     frozenset({Role.ADMIN, Role.APPROVER}),
     frozenset({Role.ADMIN, Role.COMMITTEE}),
+    frozenset({Role.ADMIN, Role.CHAIR}),
+    frozenset({Role.ADMIN, Role.AUDITOR}),
+    frozenset({Role.APPROVER, Role.AUDITOR}),
 )
 
 
@@ -41,6 +51,10 @@ class Person:
     """Course -> the moment it lapses."""
     agreement: str = ""
     """SHA-256 (hex) of the user agreement's text this person signed last; empty if none."""
+    also: frozenset[str] = frozenset()
+    """Other accounts that are known to be the same human being's."""
+    network: str = ""
+    """Zone of the network from which they came; empty if it is in none that the house knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +70,20 @@ class Project:
     """End of the asking person's membership; NEVER if they are no member."""
     was_member: bool = True
     """The asking person is, or ever was, a member of this project."""
+    lead: bool = False
+    """The asking person answers for the project."""
+    grace_until: datetime = NEVER
+    """Until when its lead may still ask for exports after the approval ended (R27)."""
+    emergency_until: datetime = NEVER
+    """Until when two people opened this project to the asking person (R30); NEVER if they did not."""
+    combinable: bool = False
+    """Each dataset of the project may be used together with each other (R13)."""
+    alone: bool = False
+    """No other project has its numeric user or mounts its extracts (R33)."""
+    ml_plan: bool = False
+    """The committee agreed to a plan for models that leave (R35)."""
+    moratorium_until: datetime = ALWAYS
+    """Until when nothing may be published of its data (DUO MOR); NEVER if nobody asks for that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +99,16 @@ class Dataset:
     withdrawn: bool = True
     assessed: bool = False
     """Risk and leak checks of the extract ran and passed."""
+    embargo_until: datetime = ALWAYS
+    """Until when nobody may work with it; NEVER if there is no embargo."""
+    duo: str = "deny"
+    """What its use limitation says to this project's purpose now: permit, manual or deny (`policies.duo`)."""
+    ruled: bool = False
+    """Of `manual`: the committee ruled on every point, and allows it."""
+    refused: frozenset[str] = frozenset()
+    """Codes that say no to this project now, by themselves or by the committee's ruling, e.g. NPU, IRB, GS, DS."""
+    networks: frozenset[str] = frozenset()
+    """Zones from which it may be seen; ANY for all, none for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +131,109 @@ class Export:
     """People who approved exactly `manifest`."""
     voted: frozenset[str] = frozenset()
     """People who already voted on exactly `manifest`."""
+    size: int = 1
+    """Bytes that are to leave."""
+    spent: int = 0
+    """Bytes that left this project in the last 30 days."""
+    quota: int = 0
+    """Bytes that may leave this project in 30 days."""
+    approvals_until: datetime = NEVER
+    """Until when the approvals of `manifest` count (R26)."""
+    data_in_force: bool = False
+    """No approval of the data behind it was revoked, and none of these data was withdrawn."""
+    models_checked: bool = False
+    """Every model in it was looked into by the check for models (R35)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """What a committee is asked."""
+
+    number: str
+    applicant: str
+    project: str
+    named: frozenset[str] = frozenset()
+    """Applicant, lead and members that it names, and everybody who is or was a member of the project."""
+    form: str = ""
+    """SHA-256 of the form on the table."""
+    seen_form: str = ""
+    """SHA-256 of the form that the asking person says they saw."""
+    complete: bool = False
+    """Every field that is needed is there, the purpose is coded, and everybody named has accepted."""
+    until: datetime = NEVER
+    """The end that is asked for, or (decide) that is to be granted."""
+    latest: datetime = NEVER
+    """The last end that may be granted."""
+    panel: frozenset[str] = frozenset()
+    """People who decide on it and declared that they have no interest in it."""
+    conflicted: bool = True
+    """The asking person declared an interest, works where the applicant does, or did not say."""
+    voted: frozenset[str] = frozenset()
+    """People who voted on exactly `form`."""
+    votes: int = 0
+    """Votes on `form` of people who may still vote."""
+    quorum: int = 1_000_000
+    chaired: bool = False
+    """The asking person may decide: a chair, or a member of a panel that has none."""
+    unruled: bool = True
+    """Approving it would leave a use limitation that a human must read without a ruling, or go against one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """What is to come into a project."""
+
+    request: str
+    requester: str
+    kinds: frozenset[str] = frozenset({"unknown"})
+    checked: bool = False
+    """Format and malware checks ran, and none blocks."""
+    approvals: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recontact:
+    """A wish to find the person behind a pseudonym."""
+
+    request: str
+    requester: str
+    contact: bool = False
+    """The dataset names a clinical contact, and the house has their key."""
+    approvals: frozenset[str] = frozenset()
+    voted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change of the rules or of somebody's roles, which the asking person makes so."""
+
+    what: str
+    proposer: str
+    proposer_fit: bool = False
+    """Who proposed it is still an admin, and not suspended."""
+    beneficiary: str = ""
+    """Whose roles it changes; empty for the rules."""
+    manifest: str = ""
+    """SHA-256 of what was proposed."""
+    seen_manifest: str = ""
+    """SHA-256 of what the asking person says they saw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emergency:
+    """Break-glass: a closed door that the asking person, as the second of two, opens for a few hours."""
+
+    number: str
+    proposer: str
+    beneficiary: str
+    roles: frozenset[Role] = frozenset()
+    """What proposer and asking person are, together."""
+    proposer_fit: bool = False
+    reason: bool = False
+    """A reason is given."""
+    until: datetime = ALWAYS
+    told: bool = False
+    """Everyone concerned is told in the same act."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +246,17 @@ class Ask:
     project: Project | None = None
     dataset: Dataset | None = None
     export: Export | None = None
+    application: Application | None = None
+    arriving: Import | None = None
+    recontact: Recontact | None = None
+    change: Change | None = None
+    emergency: Emergency | None = None
     agreement: str = ""
     """SHA-256 (hex) of the user agreement in force."""
+    log_stands: bool = False
+    """The audit log can be written, and its head is that of its newest entry (R31)."""
+    clock_sound: bool = False
+    """The clock does not stand before the newest signed checkpoint."""
 
 
 # verb -> which facts it must bring. `policies.engine` refuses an ask that brings others.

@@ -24,10 +24,10 @@ from tre.data.harmonise import vocabulary
 from tre.data.made import Made, labelled
 from tre.data.making import Order, make
 from tre.errors import NotFound, Refused, Unavailable
-from tre.governance import committee, projects, superseded
+from tre.governance import projects, superseded
 from tre.records import audit, files
 from tre.records.db import Records
-from tre.records.tables import ApplicationRow, ExtractRow, ProjectRow
+from tre.records.tables import ApprovalRow, ExtractRow, ProjectRow
 from tre.settings import Settings
 
 SAID = 5  # findings that a refusal names one by one
@@ -157,15 +157,15 @@ def _ordered(session: Session, settings: Settings, dataset: str, project: str, *
     )
 
 
-def _approved(session: Session, dataset: str, project: str, *, now: datetime) -> ApplicationRow:
+def _approved(session: Session, dataset: str, project: str, *, now: datetime) -> ApprovalRow:
     """Return the approval in force of the newest version that the committee approved for this project."""
-    granted = select(ApplicationRow).where(
-        ApplicationRow.project == project,
-        ApplicationRow.dataset == dataset,
-        ApplicationRow.state == committee.State.APPROVED.value,
-        ApplicationRow.approved_until > now,
+    granted = select(ApprovalRow).where(
+        ApprovalRow.project == project,
+        ApprovalRow.dataset == dataset,
+        ApprovalRow.revoked_at.is_(None),
+        ApprovalRow.until > now,
     )
-    found = session.scalars(granted.order_by(ApplicationRow.version.desc(), ApplicationRow.id.desc())).first()
+    found = session.scalars(granted.order_by(ApprovalRow.version.desc(), ApprovalRow.id.desc())).first()
     if found is None:
         raise Refused(
             f"project {project} has no approval in force for dataset {dataset}",

@@ -16,7 +16,7 @@ from policies.engine import Decision
 from policies.facts import NEVER, Ask, Export
 from tre.errors import Refused
 from tre.governance import accounts, training
-from tre.records.tables import ApplicationRow, DatasetRow, ExtractRow, MemberRow, PersonRow, ProjectRow
+from tre.records.tables import ApprovalRow, DatasetRow, ExtractRow, MemberRow, PersonRow, ProjectRow
 
 # verb -> how a refusal begins to say it.
 SAYS: Mapping[str, str] = {
@@ -28,8 +28,6 @@ SAYS: Mapping[str, str] = {
     "release_export": "receive an export",
     "administer": "administer",
 }
-# Application states that say something about an approval; the others are not decided, or were never granted.
-GRANTED = ("approved", "revoked")
 
 
 @dataclass(frozen=True)
@@ -216,17 +214,13 @@ def _mounted(session: Session, project: str, mount: Mount) -> facts.Dataset:
     return _dataset(extract, dataset, _granted(session, project).get((extract.dataset, extract.version)))
 
 
-def _granted(session: Session, project: str) -> dict[tuple[str, int], ApplicationRow]:
+def _granted(session: Session, project: str) -> dict[tuple[str, int], ApprovalRow]:
     """Find the newest approval, in force or revoked, of each dataset version for a project."""
-    query = (
-        select(ApplicationRow)
-        .where(ApplicationRow.project == project, ApplicationRow.state.in_(GRANTED))
-        .order_by(ApplicationRow.id)
-    )
+    query = select(ApprovalRow).where(ApprovalRow.project == project).order_by(ApprovalRow.id)
     return {(row.dataset, row.version): row for row in session.scalars(query)}
 
 
-def _dataset(extract: ExtractRow, dataset: DatasetRow, approval: ApplicationRow | None) -> facts.Dataset:
+def _dataset(extract: ExtractRow, dataset: DatasetRow, approval: ApprovalRow | None) -> facts.Dataset:
     known = facts.Dataset(
         name=extract.dataset, version=extract.version, withdrawn=dataset.withdrawn, assessed=extract.assessed
     )
@@ -235,8 +229,8 @@ def _dataset(extract: ExtractRow, dataset: DatasetRow, approval: ApplicationRow 
     return replace(
         known,
         approved_version=approval.version,
-        approved_until=approval.approved_until or NEVER,
-        revoked=approval.state != "approved",
+        approved_until=approval.until,
+        revoked=approval.revoked_at is not None,
     )
 
 

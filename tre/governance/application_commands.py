@@ -1,6 +1,7 @@
 """A project applies for data, the committee votes and decides, and each confirms it with a code."""
 
 from cyclopts import App
+from sqlalchemy.orm import Session
 
 from tre import show
 from tre.governance import committee, projects
@@ -78,7 +79,7 @@ def application_withdraw(number: int, /, *, by: As) -> None:
 def application_list() -> None:
     """Every application there is or was."""
     with house() as at, at.records.read() as session:
-        rows = [_summary(row) for row in committee.listed(session)]
+        rows = [_summary(session, row) for row in committee.listed(session)]
     show.rows(rows, none="no application yet: `tre application submit PROJECT DATASET --as NAME`")
 
 
@@ -87,7 +88,7 @@ def application_show(number: int, /) -> None:
     """One application; votes are shown once it is decided."""
     with house() as at, at.records.read() as session:
         row = committee.get(session, number)
-        record = _summary(row) | {
+        record = _summary(session, row) | {
             "purpose": row.purpose,
             "conditions": row.conditions or None,
             "smallest_k": row.smallest_k,
@@ -102,16 +103,18 @@ def _about(at: House, number: int, verb: str) -> str:
     """Say what a code confirms: the verb, and the very words of the application."""
     with at.records.read() as session:
         row = committee.get(session, number)
-        asked = audit.digest([row.id, row.project, row.dataset, row.version, row.applicant, row.purpose])
+        wanted = [[one.dataset, one.version] for one in committee.datasets(session, row.id)]
+        asked = audit.digest([row.id, row.project, wanted, row.applicant, row.purpose])
     return f"application/{number} {verb} {asked}"
 
 
-def _summary(row: ApplicationRow) -> dict[str, object]:
+def _summary(session: Session, row: ApplicationRow) -> dict[str, object]:
+    wanted = committee.datasets(session, row.id)[0]
     return {
         "application": row.id,
         "project": row.project,
-        "dataset": row.dataset,
-        "version": row.version,
+        "dataset": wanted.dataset,
+        "version": wanted.version,
         "applicant": row.applicant,
         "state": row.state,
         "until": row.approved_until,

@@ -14,7 +14,15 @@ from policies.facts import Role
 from tre.errors import NotFound, StepRefused, Unreadable
 from tre.governance import accounts, projects, text
 from tre.records import audit
-from tre.records.tables import ApplicationRow, ApplicationVoteRow, DatasetRow, DatasetVersionRow, ProjectRow
+from tre.records.tables import (
+    ApplicationDatasetRow,
+    ApplicationRow,
+    ApplicationVoteRow,
+    ApprovalRow,
+    DatasetRow,
+    DatasetVersionRow,
+    ProjectRow,
+)
 from tre.settings import NAME
 
 QUORUM = 2
@@ -71,27 +79,32 @@ def apply(
     if not projects.is_member(session, project, applicant, now=now):
         raise StepRefused(f"{applicant} cannot apply for project {project}: not a member")
     version = _version(session, dataset, version)
-    same = select(ApplicationRow.id).where(
-        ApplicationRow.project == project,
-        ApplicationRow.dataset == dataset,
-        ApplicationRow.version == version,
-        ApplicationRow.state == State.SUBMITTED,
+    same = (
+        select(ApplicationRow.id)
+        .join(ApplicationDatasetRow, ApplicationDatasetRow.application == ApplicationRow.id)
+        .where(
+            ApplicationRow.project == project,
+            ApplicationDatasetRow.dataset == dataset,
+            ApplicationDatasetRow.version == version,
+            ApplicationRow.state == State.SUBMITTED,
+        )
     )
     if earlier := session.scalars(same).first():
         raise StepRefused(
             f"application {earlier} asks for the same and is not decided yet: wait for it, or withdraw it"
         )
     row = ApplicationRow(
+        kind="datasets",
         project=project,
-        dataset=dataset,
-        version=version,
         applicant=applicant,
         purpose=text.line(purpose, "purpose", longest=2000),
         state=State.SUBMITTED.value,
+        created_at=now,
         submitted_at=now,
     )
     session.add(row)
     session.flush()
+    session.add(ApplicationDatasetRow(application=row.id, dataset=dataset, version=version))
     facts: dict[str, audit.Fact] = {
         "project": project,
         "dataset": dataset,
@@ -145,6 +158,8 @@ def decide(
         row.approved_until = _end(session, row, until, now=now)
         row.smallest_k, row.asked = _at_least(smallest_k), asked.value
         row.conditions = text.line(conditions, "conditions", longest=2000) if conditions else ""
+        _grant(session, row, now=now)
+    wanted = datasets(session, row.id)
     facts: dict[str, audit.Fact] = {
         "state": row.state,
         "approve": counted[Vote.APPROVE],
@@ -153,8 +168,8 @@ def decide(
         "conditions": row.conditions or "",
         "smallest_k": row.smallest_k,
         "asked": asked.value,
-        "dataset": row.dataset,
-        "version": row.version,
+        "dataset": wanted[0].dataset,
+        "version": wanted[0].version,
     }
     audit.append(session, "committee.decide", actor=actor, subject=_subject(row), at=now, **facts)
     return State(row.state)
@@ -166,6 +181,8 @@ def revoke(session: Session, application: int, *, why: str, actor: str, now: dat
     _sits(session, row, actor, "revoke")
     row.state = State.REVOKED.value
     why = text.line(why, "reason")
+    for approval in session.scalars(select(ApprovalRow).where(ApprovalRow.application == row.id)):
+        approval.revoked_at, approval.revoked_why = now, why
     audit.append(session, "committee.revoke", actor=actor, subject=_subject(row), at=now, why=why)
 
 
@@ -194,16 +211,22 @@ def listed(session: Session) -> tuple[ApplicationRow, ...]:
 def using(session: Session, dataset: str, *, now: datetime) -> tuple[str, ...]:
     """Return the projects that may work with a dataset now: approved, and not closed."""
     wanted = (
-        select(ApplicationRow.project)
+        select(ApprovalRow.project)
         .join(ProjectRow)
         .where(
-            ApplicationRow.dataset == dataset,
-            ApplicationRow.state == State.APPROVED.value,
-            ApplicationRow.approved_until > now,
+            ApprovalRow.dataset == dataset,
+            ApprovalRow.revoked_at.is_(None),
+            ApprovalRow.until > now,
             ProjectRow.closed_at.is_(None),
         )
     )
     return tuple(sorted(set(session.scalars(wanted))))
+
+
+def datasets(session: Session, application: int) -> tuple[ApplicationDatasetRow, ...]:
+    """Return what an application asks for, by the name of the dataset."""
+    rows = select(ApplicationDatasetRow).where(ApplicationDatasetRow.application == application)
+    return tuple(session.scalars(rows.order_by(ApplicationDatasetRow.dataset)))
 
 
 def votes(session: Session, application: int) -> tuple[ApplicationVoteRow, ...]:
@@ -215,6 +238,23 @@ def votes(session: Session, application: int) -> tuple[ApplicationVoteRow, ...]:
 def votes_in(session: Session, application: int) -> int:
     """How many have voted, which tells nobody how."""
     return len(_votes(session, get(session, application)))
+
+
+def _grant(session: Session, row: ApplicationRow, *, now: datetime) -> None:
+    assert row.approved_until is not None  # noqa: S101 -- `_end` has just given it
+    session.add_all(
+        ApprovalRow(
+            application=row.id,
+            project=row.project,
+            dataset=wanted.dataset,
+            version=wanted.version,
+            since=now,
+            until=row.approved_until,
+            smallest_k=row.smallest_k,
+            asked=row.asked,
+        )
+        for wanted in datasets(session, row.id)
+    )
 
 
 def _take(session: Session, application: int, verb: str) -> ApplicationRow:

@@ -22,7 +22,7 @@ from tre.errors import NotFound, Refused, Tampered, TREError, Unavailable, Unrea
 from tre.records import audit
 from tre.settings import Settings
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: what the tables of this version look like."""
 BUSY_SECONDS = 20
 # What a statement may begin with and still change nothing. All else counts as a change.

@@ -95,7 +95,63 @@ class PersonRow(Base):
     failures: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     suspended: Mapped[bool] = mapped_column(default=False)
+    enrolled_at: Mapped[datetime | None]
+    """When this person chose a password and confirmed a second factor; none while their invitation is open."""
+    country: Mapped[str] = mapped_column(String(2), default="")
+    """Where this person works, ISO 3166-1 alpha-2; empty if nobody vouched for it."""
+    institution: Mapped[str] = mapped_column(String(200), default="")
+    """Of which organisation, as a ROR id; empty if nobody vouched for it."""
+    not_for_profit: Mapped[bool] = mapped_column(default=False)
+    """That organisation works not for profit."""
     created_at: Mapped[datetime]
+
+
+class IdentityRow(Base):
+    """A name by which somebody outside knows a person. One human being has one account: nobody else can have it."""
+
+    __tablename__ = "identity"
+
+    issuer: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """URL of an OpenID provider; or `email`, `orcid`."""
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """What the issuer calls them; an e-mail address in one spelling."""
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    added_at: Mapped[datetime]
+
+
+class InvitationRow(Base):
+    """A link by which a person chooses a password and a second factor, once."""
+
+    __tablename__ = "invitation"
+
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    made_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class RecoveryCodeRow(Base):
+    """A code that stands in for the second factor once, kept as its argon2id hash."""
+
+    __tablename__ = "recovery_code"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    code: Mapped[str] = mapped_column(String(200))
+    used_at: Mapped[datetime | None]
+
+
+class AddressRow(Base):
+    """Wrong tries from one network address, so that one address cannot try many names."""
+
+    __tablename__ = "address"
+
+    address: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the address."""
+    failures: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    at: Mapped[datetime]
 
 
 class RoleRow(Base):
@@ -107,6 +163,25 @@ class RoleRow(Base):
     role: Mapped[str] = mapped_column(String(20), primary_key=True)
 
 
+class RoleChangeRow(Base):
+    """A role that one admin proposed to grant or to take away; a second admin makes it so."""
+
+    __tablename__ = "role_change"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    role: Mapped[str] = mapped_column(String(20))
+    change: Mapped[str] = mapped_column(String(10))
+    """grant or remove."""
+    why: Mapped[str] = mapped_column(Text)
+    proposed_by: Mapped[str] = mapped_column(String(60))
+    proposed_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(20))
+    """proposed, made, refused."""
+    settled_by: Mapped[str | None] = mapped_column(String(60))
+    settled_at: Mapped[datetime | None]
+
+
 class TrainingRow(Base):
     """A course a person passed, and when that lapses. A renewal is a new row."""
 
@@ -116,6 +191,10 @@ class TrainingRow(Base):
     person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
     course: Mapped[str] = mapped_column(String(60))
     until: Mapped[datetime]
+    source: Mapped[str] = mapped_column(String(200), default="")
+    """Who taught or examined: the third party that vouches for it."""
+    evidence: Mapped[str] = mapped_column(Text, default="")
+    """Number of a certificate, or where it is kept."""
     recorded_at: Mapped[datetime]
 
 
@@ -128,6 +207,83 @@ class AgreementRow(Base):
     person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
     text_sha256: Mapped[str] = mapped_column(String(64))
     signed_at: Mapped[datetime]
+
+
+class AgreementTextRow(Base):
+    """A version of the user agreement; the newest that has begun is in force."""
+
+    __tablename__ = "agreement_text"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    text: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(60))
+
+
+class VisaRow(Base):
+    """What a trusted issuer said of a person (GA4GH Passport v1.2), checked when it came."""
+
+    __tablename__ = "visa"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Of the visa as it came: the same one counts once."""
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    issuer: Mapped[str] = mapped_column(String(200))
+    subject: Mapped[str] = mapped_column(String(255))
+    jti: Mapped[str] = mapped_column(String(200), default="")
+    type: Mapped[str] = mapped_column(String(60))
+    value: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = mapped_column(String(20), default="")
+    asserted: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    accepted_at: Mapped[datetime]
+    refused_at: Mapped[datetime | None]
+    """An admin took it back."""
+
+
+class IssuedVisaRow(Base):
+    """A visa that this house issued for an approval."""
+
+    __tablename__ = "issued_visa"
+
+    jti: Mapped[str] = mapped_column(String(60), primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    approval: Mapped[int] = mapped_column(ForeignKey("approval.id"), index=True)
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class NoticeRow(Base):
+    """Something a person is told once: on their page, and by mail."""
+
+    __tablename__ = "notice"
+    __table_args__ = (UniqueConstraint("person", "key"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    key: Mapped[str] = mapped_column(String(200))
+    """What it is about, so that nobody is told twice: `training/gdpr/2027-06-30/7`."""
+    text: Mapped[str] = mapped_column(Text)
+    url: Mapped[str] = mapped_column(String(300), default="")
+    at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
+
+
+class MailRow(Base):
+    """A mail that waits to be sent, or was."""
+
+    __tablename__ = "mail"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    subject: Mapped[str] = mapped_column(String(200))
+    body: Mapped[str] = mapped_column(Text)
+    queued_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None]
 
 
 # --- safe projects ----------------------------------------------------------------------------------------------------
@@ -151,6 +307,15 @@ class ProjectRow(Base):
     """Smallest group of equal quasi-identifiers that an extract may hold, by the committee."""
     meter_hour: Mapped[int | None]
     meter_day: Mapped[int | None]
+    lead: Mapped[str | None] = mapped_column(String(30))
+    """Name of the member who answers for the project; may ask for exports a little longer (R27)."""
+    application: Mapped[int | None]
+    """Number of the application in force: state, conditions and purpose are the project's. None: opened by an admin."""
+    ml_plan: Mapped[bool] = mapped_column(default=False)
+    """The committee agreed to a plan for models that leave (R35)."""
+    deleted_at: Mapped[datetime | None]
+    """When its extracts, workspace and homes were deleted; `deletion` is the proof."""
+    deletion: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime]
 
 
@@ -168,26 +333,178 @@ class MemberRow(Base):
 
 
 class ApplicationRow(Base):
-    """A project's application for one dataset version; decided by the committee."""
+    """A project's application to the committee: a form, who decides on it, and where it stands."""
 
     __tablename__ = "application"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    project: Mapped[str] = mapped_column(ForeignKey("project.name"), index=True)
-    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.name"))
-    version: Mapped[int]
-    applicant: Mapped[str] = mapped_column(ForeignKey("person.name"))
+    kind: Mapped[str] = mapped_column(String(20), default="new")
+    """new, datasets (more data for a project that stands), amendment, renewal."""
+    parent: Mapped[int | None]
+    """Number of the application that this one changes or renews."""
+    project: Mapped[str] = mapped_column(String(30), index=True)
+    """Name of the project, which may not stand yet."""
+    applicant: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    title: Mapped[str] = mapped_column(String(200), default="")
     purpose: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(String(20))
-    """submitted, approved, rejected, withdrawn, revoked."""
-    submitted_at: Mapped[datetime]
+    """A state of `tre.governance.applications.states`."""
+    form: Mapped[str] = mapped_column(Text, default="{}")
+    """JSON of the form as it stands."""
+    edition: Mapped[int] = mapped_column(default=1)
+    """Counts the savings of the form, so that of two who edit at once the second is told."""
+    form_sha256: Mapped[str] = mapped_column(String(64), default="")
+    """Of the form as it was submitted: what is voted on."""
+    created_at: Mapped[datetime]
+    submitted_at: Mapped[datetime | None]
+    moved_at: Mapped[datetime | None]
+    """When it came into its state: whose turn it is, and for how long."""
     decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str | None] = mapped_column(String(30))
+    why: Mapped[str] = mapped_column(Text, default="")
+    """Reason of the last step: why it was returned, decided, suspended or revoked."""
     approved_until: Mapped[datetime | None]
+    ethics_until: Mapped[datetime | None]
+    """Until when the ethics committee's vote counts that the application brought."""
     conditions: Mapped[str] = mapped_column(Text, default="")
     smallest_k: Mapped[int | None]
     """Smallest group in its extracts, where the committee asks for more than the project has."""
     asked: Mapped[str] = mapped_column(String(20), default="none")
     """What the committee asks of its risk beside k: a set of thresholds."""
+
+
+class ApplicationDatasetRow(Base):
+    """A dataset version that an application asks for, and what its use limitation says to the purpose."""
+
+    __tablename__ = "application_dataset"
+
+    application: Mapped[int] = mapped_column(ForeignKey("application.id"), primary_key=True)
+    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.name"), primary_key=True)
+    version: Mapped[int]
+    found: Mapped[str] = mapped_column(Text, default="{}")
+    """JSON of the match when it was submitted, for the record; it is made again at every door."""
+
+
+class RulingRow(Base):
+    """What the committee says where a use limitation needs a human to read it."""
+
+    __tablename__ = "ruling"
+
+    application: Mapped[int] = mapped_column(ForeignKey("application.id"), primary_key=True)
+    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.name"), primary_key=True)
+    code: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """A code of the Data Use Ontology, or `purpose` where that is sensitive or not coded."""
+    allows: Mapped[bool]
+    reason: Mapped[str] = mapped_column(Text)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"))
+    at: Mapped[datetime]
+
+
+class PanelRow(Base):
+    """Somebody named to decide on an application, and whether they have an interest in it."""
+
+    __tablename__ = "panel"
+
+    application: Mapped[int] = mapped_column(ForeignKey("application.id"), primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), primary_key=True)
+    named_at: Mapped[datetime]
+    conflict: Mapped[str] = mapped_column(Text, default="")
+    """What the interest is; empty if none was declared."""
+    declared_at: Mapped[datetime | None]
+    """When they said whether they have one; who did not say does not vote."""
+
+
+class ConditionRow(Base):
+    """What the committee asks for before a project begins, or by a day."""
+
+    __tablename__ = "condition"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    application: Mapped[int] = mapped_column(ForeignKey("application.id"), index=True)
+    text: Mapped[str] = mapped_column(Text)
+    due: Mapped[datetime | None]
+    """None: before the project begins."""
+    evidence: Mapped[str] = mapped_column(Text, default="")
+    evidence_by: Mapped[str | None] = mapped_column(String(30))
+    evidence_at: Mapped[datetime | None]
+    accepted_by: Mapped[str | None] = mapped_column(String(30))
+    accepted_at: Mapped[datetime | None]
+
+
+class ApprovalRow(Base):
+    """A dataset version that a project may use for a time. Never deleted; it ends by its date or is revoked."""
+
+    __tablename__ = "approval"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    application: Mapped[int] = mapped_column(ForeignKey("application.id"), index=True)
+    project: Mapped[str] = mapped_column(ForeignKey("project.name"), index=True)
+    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.name"), index=True)
+    version: Mapped[int]
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+    groups: Mapped[str] = mapped_column(Text, default="[]")
+    """JSON: names of the consent groups whose persons may be in the extract; empty: the dataset has no groups."""
+    smallest_k: Mapped[int | None]
+    asked: Mapped[str] = mapped_column(String(20), default="none")
+    revoked_at: Mapped[datetime | None]
+    revoked_why: Mapped[str] = mapped_column(Text, default="")
+
+
+class DutyRow(Base):
+    """What a project owes for data: to publish, to return, to collaborate, not to publish before a day."""
+
+    __tablename__ = "duty"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    approval: Mapped[int] = mapped_column(ForeignKey("approval.id"), index=True)
+    code: Mapped[str] = mapped_column(String(10))
+    """PUB, RTN, COL or MOR."""
+    text: Mapped[str] = mapped_column(Text)
+    due: Mapped[datetime | None]
+    evidence: Mapped[str] = mapped_column(Text, default="")
+    done_at: Mapped[datetime | None]
+    done_by: Mapped[str | None] = mapped_column(String(30))
+
+
+class EmergencyRow(Base):
+    """Break-glass: two people open a closed door for a few hours, everyone concerned is told, and it is reviewed."""
+
+    __tablename__ = "emergency"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project: Mapped[str] = mapped_column(ForeignKey("project.name"), index=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    """Whose door it is."""
+    reason: Mapped[str] = mapped_column(Text)
+    asked_by: Mapped[str] = mapped_column(String(30))
+    asked_at: Mapped[datetime]
+    hours: Mapped[int]
+    seconded_by: Mapped[str | None] = mapped_column(String(30))
+    since: Mapped[datetime | None]
+    until: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    reviewed_by: Mapped[str | None] = mapped_column(String(30))
+    reviewed_at: Mapped[datetime | None]
+    review: Mapped[str] = mapped_column(Text, default="")
+
+
+class RulebookRow(Base):
+    """The rules of the house as two admins adopted them; the newest adopted is in force."""
+
+    __tablename__ = "rulebook"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    files: Mapped[str] = mapped_column(Text)
+    """JSON: file name -> text."""
+    sha256: Mapped[str] = mapped_column(String(64))
+    why: Mapped[str] = mapped_column(Text)
+    proposed_by: Mapped[str] = mapped_column(String(60))
+    proposed_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(20))
+    """proposed, adopted, refused."""
+    settled_by: Mapped[str | None] = mapped_column(String(60))
+    settled_at: Mapped[datetime | None]
 
 
 class ApplicationVoteRow(Base):
@@ -199,6 +516,8 @@ class ApplicationVoteRow(Base):
     person: Mapped[str] = mapped_column(ForeignKey("person.name"), primary_key=True)
     vote: Mapped[str] = mapped_column(String(10))
     reason: Mapped[str] = mapped_column(Text)
+    form_sha256: Mapped[str] = mapped_column(String(64), default="")
+    """Of the form that was voted on; a vote on another form does not count."""
     at: Mapped[datetime]
 
 
@@ -214,6 +533,8 @@ class DatasetRow(Base):
     """The de-identification plan, YAML as registered."""
     plan_sha256: Mapped[str] = mapped_column(String(64))
     withdrawn: Mapped[bool] = mapped_column(default=False)
+    data_use: Mapped[str] = mapped_column(Text, default="{}")
+    """JSON of `policies.duo.DataUse`: consent groups with their codes, embargo, networks, what goes with it."""
     registered_at: Mapped[datetime]
 
 
@@ -293,6 +614,21 @@ class VocabularyRow(Base):
     loaded_at: Mapped[datetime]
 
 
+class OntologyRow(Base):
+    """One loading of an ontology of diseases; the newest of its name holds, before any the subset that is shipped."""
+
+    __tablename__ = "ontology"
+
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    """mondo or doid."""
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[str] = mapped_column(String(100))
+    manifest: Mapped[str] = mapped_column(Text)
+    """JSON: the file with its SHA-256."""
+    terms: Mapped[int]
+    loaded_at: Mapped[datetime]
+
+
 class ExtractRow(Base):
     """A project's pseudonymised copy of a dataset version."""
 
@@ -356,6 +692,10 @@ class RoomRow(Base):
     person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
     mounts: Mapped[str] = mapped_column(Text)
     """JSON list of {dataset, version, number}."""
+    network: Mapped[str] = mapped_column(String(60), default="")
+    """Zone of the network from which it was opened."""
+    until: Mapped[datetime | None]
+    """First known end of a fact that the room stands on; it is not open at or after it, whoever watches."""
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     closed_because: Mapped[str] = mapped_column(Text, default="")

@@ -56,7 +56,8 @@ def test_two_votes_approve_an_application_until_a_date(sunrise, settings, now, s
         number = an_approval(session, "sunrise", "trial", settings=settings, now=now)
     with sunrise.read() as session:
         row = committee.get(session, number)
-        assert (row.state, row.dataset, row.version) == ("approved", "trial", 1)
+        assert row.state == "approved"
+        assert [(one.dataset, one.version) for one in committee.datasets(session, number)] == [("trial", 1)]
         assert row.approved_until == now + YEAR
     assert [e["actor"] for e in said("committee.vote")] == ["erin", "frank"]
     facts = said("committee.decide")[0]["facts"]
@@ -294,4 +295,4 @@ def test_an_approval_is_for_the_version_that_was_asked_for(sunrise, settings, no
         a_project(session, "harbour", ("ben",), now=now)
         a_dataset(session, "cohort", now=now, version=3)
         number = an_approval(session, "harbour", "cohort", settings=settings, now=now)
-        assert committee.get(session, number).version == 3
+        assert [(one.dataset, one.version) for one in committee.datasets(session, number)] == [("cohort", 3)]
