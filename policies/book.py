@@ -1,4 +1,8 @@
-"""What each rule says in plain words, its remedy, source and owner; and which courses a role needs."""
+"""What each rule says in plain words, its remedy, source and owner; and which courses a role needs.
+
+Rules are texts under names: those of the package, or those that a house adopted. The schema is always the package's:
+it says what the code gathers.
+"""
 
 import tomllib
 from collections.abc import Mapping
@@ -23,17 +27,26 @@ class Rule:
     remedy: str
     sources: tuple[str, ...]
     owner: str
+    at_once: bool = False
+    """A room stops the moment this rule says no; else it has a few seconds to save what is open."""
 
 
-def book() -> dict[str, Rule]:
-    """All rules by their id, in the order in which they are written."""
-    table = tomllib.loads(RULES.read_text("utf-8"))
+def bundle() -> dict[str, str]:
+    """Return the rules that come with the package: name -> text of `cedar/*.cedar`, `rules.toml`, `trainings.toml`."""
+    files = {f"cedar/{file.name}": file for file in sorted(CEDAR.glob("*.cedar"))}
+    files |= {RULES.name: RULES, TRAININGS.name: TRAININGS}
+    return {name: file.read_text("utf-8") for name, file in files.items()}
+
+
+def book(text: str | None = None) -> dict[str, Rule]:
+    """All rules by their id, in the order in which they are written; the package's if no other text is given."""
+    table = tomllib.loads(RULES.read_text("utf-8") if text is None else text)
     return {rule: Rule(**{**row, "sources": tuple(row["sources"])}) for rule, row in table.items()}
 
 
-def courses() -> Mapping[str, tuple[str, ...]]:
+def courses(text: str | None = None) -> Mapping[str, tuple[str, ...]]:
     """Moment -> the courses that the role acting at it must have in date."""
-    table = tomllib.loads(TRAININGS.read_text("utf-8"))
+    table = tomllib.loads(TRAININGS.read_text("utf-8") if text is None else text)
     return {verb: tuple(table["courses"][role]) for verb, role in table["acting"].items()}
 
 

@@ -5,7 +5,9 @@ parsed against it, and any error, any answer that is not a clear yes, and any as
 """
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -20,7 +22,7 @@ Policy = dict[str, Any]  # one policy in Cedar's JSON; its shape is Cedar's
 
 
 class RulesUnfit(ValueError):
-    """The rules on the disk contradict themselves, the schema or `rules.toml`: nothing is decided by them."""
+    """The rules contradict themselves, the schema or `rules.toml`: nothing is decided by them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,22 +54,33 @@ class Rules:
 
     @classmethod
     def load(cls, without: Collection[str] = ()) -> "Rules":
-        """Read and validate the rules, or refuse; `without` leaves out some of `parts`, or all of one rule id."""
+        """Read and validate the rules of the package, or refuse."""
+        return cls.of(book.bundle(), without)
+
+    @classmethod
+    def of(cls, files: Mapping[str, str], without: Collection[str] = ()) -> "Rules":
+        """Validate rules given as texts by name (see `bundle`), or refuse: RulesUnfit says why in one line.
+
+        `without` leaves out some of `parts`, or all of one rule id.
+        """
+        _named(files)
         schema = book.SCHEMA.read_text("utf-8")
-        policies = _statements()
+        policies = _statements(files)
         parts = tuple(f"{key}@{verb}" for key, policy in policies.items() for verb in _verbs(policy))
         _known(without, parts)
         left = {key: cut for key, policy in policies.items() if (cut := _cut(key, policy, without))}
-        policy_set = cedarpy.PolicySet.from_json_str(json.dumps(_set(left)))
         _validate(str(cedarpy.PolicySet.from_json_str(json.dumps(_set(policies)))), schema)
-        rules = book.book()
+        with _reading("rules.toml"):
+            rules = book.book(files["rules.toml"])
+        with _reading("trainings.toml"):
+            courses = book.courses(files["trainings.toml"])
         _complete(policies, rules)
         return cls(
             book=rules,
-            courses=book.courses(),
+            courses=courses,
             parts=parts,
-            policy_hash=_hash(without),
-            _policies=policy_set,
+            policy_hash=_hash(files, schema, without),
+            _policies=cedarpy.PolicySet.from_json_str(json.dumps(_set(left))),
             _schema=cedarpy.Schema.from_str(schema),
         )
 
@@ -109,14 +122,41 @@ def decide(ask: facts.Ask) -> Decision:
     return rules().decide(ask)
 
 
-def _statements() -> dict[str, Policy]:
+def bundle() -> dict[str, str]:
+    """Return the rules that come with the package, as `Rules.of` takes them."""
+    return book.bundle()
+
+
+def _named(files: Mapping[str, str]) -> None:
+    """Take no file that nobody reads: who adopts it would think that it holds."""
+    needed = {book.RULES.name, book.TRAININGS.name}
+    odd = [name for name in files if name not in needed and not re.fullmatch(r"cedar/[a-z_-]+\.cedar", name)]
+    if odd or not needed <= files.keys():
+        wrong = ", ".join(sorted(odd) or sorted(needed - files.keys()))
+        raise RulesUnfit(f"rules are cedar/*.cedar, rules.toml and trainings.toml; {'not' if odd else 'no'} {wrong}")
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Say in which file the fault is."""
+    try:
+        yield
+    except RulesUnfit:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RulesUnfit(f"{name}: {_line(error)}") from error
+
+
+def _statements(files: Mapping[str, str]) -> dict[str, Policy]:
     """Every statement under a key that says which rule it belongs to: `R06.1`, `R06.2`, `may_mount.1`."""
     found: dict[str, Policy] = {}
-    for file in sorted(book.CEDAR.glob("*.cedar")):
-        for policy in _parsed(file.read_text("utf-8")):
+    for file in sorted(name for name in files if name.startswith("cedar/")):
+        with _reading(file):
+            policies = tuple(_parsed(files[file]))
+        for policy in policies:
             name = policy.get("annotations", {}).get("id") or ""
             if not name:
-                raise RulesUnfit(f"{file.name}: a statement without @id")
+                raise RulesUnfit(f"{file}: a statement without @id")
             nth = 1 + sum(_rule(key) == name for key in found)
             found[f"{name}.{nth}"] = policy
     return found
@@ -124,7 +164,10 @@ def _statements() -> dict[str, Policy]:
 
 def _parsed(text: str) -> Iterator[Policy]:
     """Yield the statements of one file in its order; Cedar names them policy0, policy1, ..."""
-    static = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+    parsed = json.loads(cedarpy.policies_to_json_str(text))
+    if parsed.get("templates"):
+        raise RulesUnfit("a statement with a ?slot, which nobody fills")
+    static = parsed["staticPolicies"]
     for key in sorted(static, key=lambda key: int(key.removeprefix("policy"))):
         yield static[key]
 
@@ -182,12 +225,12 @@ def _complete(policies: Mapping[str, Policy], rows: Mapping[str, Rule]) -> None:
         raise RulesUnfit(f"not in rules.toml: {', '.join(sorted(missing))}")
 
 
-def _hash(without: Collection[str]) -> str:
-    """Over every file the rules consist of, each with its name and length; and over what was left out."""
+def _hash(files: Mapping[str, str], schema: str, without: Collection[str]) -> str:
+    """Over every text the rules consist of, each with its name and length; and over what was left out."""
     digest = sha256()
-    for file in (*sorted(book.CEDAR.glob("*.cedar")), book.SCHEMA, book.RULES, book.TRAININGS):
-        content = file.read_bytes()
-        digest.update(f"{file.name}\n{len(content)}\n".encode() + content)
+    for name, text in sorted({**files, book.SCHEMA.name: schema}.items()):
+        content = text.encode()
+        digest.update(f"{name}\n{len(content)}\n".encode() + content)
     for part in sorted(without):
         digest.update(f"without {part}\n".encode())
     return digest.hexdigest()

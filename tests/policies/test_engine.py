@@ -222,3 +222,52 @@ def test_what_is_not_there_cannot_be_left_out():
 
 def test_the_rules_are_read_once():
     assert engine.rules() is policies.rules()
+
+
+def test_rules_given_as_texts_decide_as_the_package_s_do():
+    texts = engine.bundle()
+    assert set(texts) == {f"cedar/{file.name}" for file in book.CEDAR.glob("*.cedar")} | {
+        "rules.toml",
+        "trainings.toml",
+    }
+    given = Rules.of(texts)
+    assert given.policy_hash == Rules.load().policy_hash
+    assert given.decide(testing.good("open_session", person={"suspended": True})).rules == ("R01",)
+
+
+def test_rules_given_as_texts_are_judged_by_and_nothing_on_the_disk_is():
+    texts = engine.bundle()
+    session = texts["cedar/session.cedar"].replace(
+        "when { principal.suspended };", "when { principal.suspended && false };"
+    )
+    laxer = Rules.of(texts | {"cedar/session.cedar": session})
+    assert laxer.decide(testing.good("open_session", person={"suspended": True})).allowed
+    assert laxer.policy_hash != Rules.load().policy_hash
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("cedar/more.cedar", "forbid (principal", r"^cedar/more\.cedar: "),
+        ("cedar/more.cedar", '@id("R01") forbid (principal == ?principal, action, resource);', "slot"),
+        ("cedar/more.cedar", "forbid (principal, action, resource);", "without @id"),
+        ("rules.toml", "[R00]\nsentence = ", r"^rules\.toml: "),
+        ("rules.toml", '[R00]\nsentence = "s"', r"^rules\.toml: "),
+        ("trainings.toml", '[acting]\nmount = "nobody"', r"^trainings\.toml: "),
+        ("tre.cedarschema", "entity House;", r"not tre\.cedarschema"),
+        ("cedar/../x.cedar", "", "not cedar/"),
+        ("notes.md", "", r"not notes\.md"),
+    ],
+)
+def test_texts_that_are_no_rules_are_refused_in_one_line(name, text, said):
+    with pytest.raises(RulesUnfit, match=said) as refused:
+        Rules.of(engine.bundle() | {name: text})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["rules.toml", "trainings.toml", "cedar/session.cedar"])
+def test_rules_that_are_not_whole_are_refused(name):
+    texts = engine.bundle()
+    del texts[name]
+    with pytest.raises(RulesUnfit):
+        Rules.of(texts)
