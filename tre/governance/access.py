@@ -112,7 +112,7 @@ def export_ask(
         person=person_facts(session, person, second_factor=second_factor, now=now),
         project=project_facts(session, project, person, now=now),
         export=export,
-        agreement=training.agreement_sha256(),
+        agreement=training.agreement_sha256(session, now),
     )
 
 
@@ -122,7 +122,7 @@ def plain_ask(session: Session, verb: str, person: str, *, now: datetime, second
         verb=verb,
         now=now,
         person=person_facts(session, person, second_factor=second_factor, now=now),
-        agreement=training.agreement_sha256(),
+        agreement=training.agreement_sha256(session, now),
     )
 
 
@@ -138,7 +138,7 @@ def room_ask(session: Session, project: str, person: str, *, now: datetime, seco
         now=now,
         person=person_facts(session, person, second_factor=second_factor, now=now),
         project=project_facts(session, project, person, now=now),
-        agreement=training.agreement_sha256(),
+        agreement=training.agreement_sha256(session, now),
     )
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from policies.facts import EXCLUSIVE, Role
 from tre.errors import NotFound, Refused, StepRefused, Unavailable, Unreadable
-from tre.governance import text
+from tre.governance import identities, text
 from tre.records import audit
 from tre.records.db import Records
 from tre.records.keys import Keys
@@ -31,8 +31,6 @@ HASHER = PasswordHasher(time_cost=3, memory_cost=65536, parallelism=1)
 # Verified when there is nobody of that name, so that nobody can tell by the clock. No password gives this hash.
 DECOY = "$argon2id$v=19$m=65536,t=3,p=1$SG9ydHVzQ29uY2x1c3Vz$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-EMAIL = re.compile(r"[!-?A-~]+@[a-zA-Z0-9.-]+")
-LONGEST_EMAIL = 254
 STEP = 30
 """Seconds one code is shown (RFC 6238); the code before and the code after are taken too."""
 FREE_TRIES = 5
@@ -78,13 +76,15 @@ def add(
     row = PersonRow(
         name=name,
         full_name=text.line(full_name, "full name", longest=200),
-        email=_email(email),
+        email=identities.checked_address(email),
         password=_hashed(enrolment.password),
         totp=_sealed(settings, name, enrolment.totp_secret),
+        enrolled_at=now,
         created_at=now,
     )
     session.add(row)
     session.flush()
+    identities.link_address(session, name, email, actor=actor, now=now)
     session.add_all(RoleRow(person=name, role=role.value) for role in held)
     audit.append(
         session,
@@ -95,12 +95,6 @@ def add(
         roles=[role.value for role in sorted(held)],
     )
     return enrolment
-
-
-def _email(address: str) -> str:
-    if address and (len(address) > LONGEST_EMAIL or not EMAIL.fullmatch(address)):
-        raise Unreadable(f"e-mail: write it as name@example.org, at most {LONGEST_EMAIL} characters")
-    return address
 
 
 def checked_roles(roles: Iterable[Role]) -> frozenset[Role]:

@@ -66,7 +66,7 @@ def person_show(name: str, /) -> None:
             "locked_until": row.locked_until if row.locked_until and row.locked_until > at.now else None,
             "training": [f"{course} until {until:%Y-%m-%d}" for course, until in sorted(trained.items())],
             "agreement": "signed"
-            if signed == courses.agreement_sha256()
+            if signed == courses.agreement_sha256(session, at.now)
             else "an older one"
             if signed
             else "not signed",
@@ -129,17 +129,21 @@ def training_list(name: str = "", /) -> None:
 @agreement.command(name="show")
 def agreement_show() -> None:
     """Print the agreement in force."""
-    show.one({"sha256": courses.agreement_sha256(), "text": courses.agreement()}, sentence=courses.agreement())
+    with house() as at, at.records.read() as session:
+        row = courses.agreement(session, at.now)
+    show.one({"number": row.number, "sha256": row.sha256, "text": row.text}, sentence=row.text)
 
 
 @agreement.command(name="sign")
 def agreement_sign(*, by: As, code: Code) -> None:
     """Put a person's name under the agreement in force, confirmed by their code."""
     with house() as at:
-        at.confirm(by, code, f"agreement {courses.agreement_sha256()}")
+        with at.records.read() as session:
+            sha = courses.agreement_sha256(session, at.now)
+        at.confirm(by, code, f"agreement {sha}")
         with at.records.act(by, "agreement.sign", f"person/{by}") as session:
-            courses.sign_agreement(session, by, actor=by, now=at.now)
-    show.one({"name": by, "sha256": courses.agreement_sha256()}, sentence=f"{by} signed the agreement")
+            courses.sign_agreement(session, by, actor=by, now=at.now, seen=sha)
+    show.one({"name": by, "sha256": sha}, sentence=f"{by} signed the agreement")
 
 
 # --- projects and members ---------------------------------------------------------------------------------------------

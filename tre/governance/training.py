@@ -1,21 +1,22 @@
 """A person is trained until a date, course by course, and has signed the agreement as it reads today."""
 
+import difflib
 import re
 from datetime import datetime
-from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tre.errors import StepRefused, Unreadable
+from tre.errors import NotFound, StepRefused, Unreadable
 from tre.governance import text
 from tre.governance.accounts import person as known
 from tre.records import audit
-from tre.records.tables import AgreementRow, TrainingRow
+from tre.records.tables import AgreementRow, AgreementTextRow, TrainingRow
 
 LONGEST = 60
+LONGEST_AGREEMENT = 200_000
 COURSE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -46,16 +47,42 @@ def courses(session: Session, person: str) -> dict[str, datetime]:
     return dict(session.execute(latest.group_by(TrainingRow.course)).all())
 
 
-@cache
-def agreement() -> str:
-    """Text of the user agreement in force."""
+# --- the agreement ----------------------------------------------------------------------------------------------------
+def agreement(session: Session, now: datetime) -> AgreementTextRow:
+    """Return the user agreement in force: of those that have begun, the newest."""
+    begun = select(AgreementTextRow).where(AgreementTextRow.since <= now)
+    newest = begun.order_by(AgreementTextRow.since.desc(), AgreementTextRow.number.desc()).limit(1)
+    row = session.scalars(newest).one_or_none()
+    if row is None:
+        raise NotFound("there is no user agreement in force: `tre agreement publish FILE --since DATE`")
+    return row
+
+
+def agreement_sha256(session: Session, now: datetime) -> str:
+    """SHA-256 (hex) of the agreement in force: a changed comma must be signed again."""
+    return agreement(session, now).sha256
+
+
+def packaged() -> str:
+    """Text of the agreement that comes with this version; a new house begins with it."""
     return files("tre.governance").joinpath("agreement.md").read_text("utf-8")
 
 
-@cache
-def agreement_sha256() -> str:
-    """SHA-256 (hex) of the agreement in force: a changed comma must be signed again."""
-    return sha256(agreement().encode()).hexdigest()
+def publish(session: Session, text_: str, *, since: datetime, actor: str, now: datetime) -> int:
+    """Make a text the user agreement from a moment on, when everybody must sign anew; return its number."""
+    if not text_.strip() or len(text_) > LONGEST_AGREEMENT or "\x00" in text_:
+        raise Unreadable(f"agreement: write 1-{LONGEST_AGREEMENT} characters of text")
+    if since < now:
+        raise StepRefused(f"the agreement would begin on {since:%Y-%m-%d}, which is past: name a later date")
+    sha = sha256(text_.encode()).hexdigest()
+    same = session.scalars(select(AgreementTextRow.number).where(AgreementTextRow.sha256 == sha)).one_or_none()
+    if same is not None:
+        raise StepRefused(f"this text is agreement {same} already: nobody would sign it anew")
+    number = (session.scalar(select(func.max(AgreementTextRow.number))) or 0) + 1
+    session.add(AgreementTextRow(number=number, sha256=sha, text=text_, since=since, actor=actor))
+    facts = {"text_sha256": sha, "since": audit.stamp(since)}
+    audit.append(session, "agreement.publish", actor=actor, subject=f"agreement/{number}", at=now, **facts)
+    return number
 
 
 def signed(session: Session, person: str) -> str:
@@ -64,12 +91,23 @@ def signed(session: Session, person: str) -> str:
     return session.scalars(last.limit(1)).one_or_none() or ""
 
 
-def sign_agreement(session: Session, person: str, *, actor: str, now: datetime) -> None:
-    """Put a person's name under the agreement in force."""
+def changes(session: Session, person: str, now: datetime) -> tuple[str, ...]:
+    """Lines that the agreement in force takes away (-) from and adds (+) to what a person signed; none if none."""
+    before = session.scalars(select(AgreementTextRow).where(AgreementTextRow.sha256 == signed(session, person)))
+    old, new = before.one_or_none(), agreement(session, now)
+    if old is None or old.sha256 == new.sha256:
+        return ()
+    lines = difflib.unified_diff(old.text.splitlines(), new.text.splitlines(), lineterm="", n=0)
+    return tuple(line for line in lines if not line.startswith(("---", "+++", "@@")))
+
+
+def sign_agreement(session: Session, person: str, *, actor: str, now: datetime, seen: str = "") -> None:
+    """Put a person's name under the agreement in force, which must be the one that they saw if `seen` is given."""
     known(session, person)
-    if signed(session, person) == agreement_sha256():
+    sha = agreement_sha256(session, now)
+    if seen and seen != sha:
+        raise StepRefused("the agreement changed while you read it: read it again, then sign")
+    if signed(session, person) == sha:
         raise StepRefused(f"{person} has signed this agreement already")
-    session.add(AgreementRow(person=person, text_sha256=agreement_sha256(), signed_at=now))
-    audit.append(
-        session, "agreement.sign", actor=actor, subject=f"person/{person}", at=now, text_sha256=agreement_sha256()
-    )
+    session.add(AgreementRow(person=person, text_sha256=sha, signed_at=now))
+    audit.append(session, "agreement.sign", actor=actor, subject=f"person/{person}", at=now, text_sha256=sha)

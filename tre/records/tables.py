@@ -97,6 +97,8 @@ class PersonRow(Base):
     suspended: Mapped[bool] = mapped_column(default=False)
     enrolled_at: Mapped[datetime | None]
     """When this person chose a password and confirmed a second factor; none while their invitation is open."""
+    signed_out_at: Mapped[datetime | None]
+    """Sessions that began before are over: a password or a second factor was changed."""
     country: Mapped[str] = mapped_column(String(2), default="")
     """Where this person works, ISO 3166-1 alpha-2; empty if nobody vouched for it."""
     institution: Mapped[str] = mapped_column(String(200), default="")
@@ -148,7 +150,7 @@ class AddressRow(Base):
     __tablename__ = "address"
 
     address: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """SHA-256 of the address."""
+    """SHA-256 of the address; with a letter before it, of a person and an address from which they came in before."""
     failures: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     at: Mapped[datetime]

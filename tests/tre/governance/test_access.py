@@ -276,7 +276,7 @@ def test_a_dataset_of_which_there_is_no_extract_is_denied(house, now):
             person=access.person_facts(session, "ann", second_factor=True, now=now),
             project=access.project_facts(session, "sunrise", "ann", now=now),
             dataset=access.dataset_facts(session, "sunrise", "other"),
-            agreement=training.agreement_sha256(),
+            agreement=training.agreement_sha256(session, now),
         )
         with pytest.raises(Refused, match=r"ann cannot read other \(R09, R10, R36\)"):
             access.require(session, ask)

@@ -49,14 +49,18 @@ def test_nobody_unknown_is_trained(sunrise, now):
         record(sunrise, now, name="nobody")
 
 
-def test_what_is_signed_is_the_text_that_is_shown():
-    assert training.agreement_sha256() == sha256(training.agreement().encode()).hexdigest()
+def test_what_is_signed_is_the_text_that_is_shown(sunrise, now):
+    with sunrise.read() as session:
+        shown = training.agreement(session, now).text
+        assert training.agreement_sha256(session, now) == sha256(shown.encode()).hexdigest()
+        assert shown == training.packaged()
 
 
 def test_an_agreement_is_signed_once_by_the_hash_of_its_text(sunrise, now, said):
     with sunrise.read() as session:
-        assert training.signed(session, "ann") == training.agreement_sha256()
-    assert said("agreement.sign")[0]["facts"] == {"text_sha256": training.agreement_sha256()}
+        sha = training.agreement_sha256(session, now)
+        assert training.signed(session, "ann") == sha
+    assert said("agreement.sign")[0]["facts"] == {"text_sha256": sha}
     with pytest.raises(StepRefused), sunrise.act("ann", "agreement.sign", "person/ann") as session:
         training.sign_agreement(session, "ann", actor="ann", now=now)
 
@@ -70,4 +74,4 @@ def test_the_signature_that_counts_is_the_last(sunrise, now):
     with sunrise.act("ann", "agreement.sign", "person/ann") as session:
         training.sign_agreement(session, "ann", actor="ann", now=now)
     with sunrise.read() as session:
-        assert training.signed(session, "ann") == training.agreement_sha256()
+        assert training.signed(session, "ann") == training.agreement_sha256(session, now)

@@ -1,6 +1,10 @@
 """The committee."""
 # ruff: noqa: F401, PLR0915 -- written by Alembic from the tables, and read by a person
 
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.resources import files
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -337,6 +341,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.add_column(sa.Column("enrolled_at", tables.Moment(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("signed_out_at", tables.Moment(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("country", sa.String(length=2), nullable=False, server_default=sa.text("''")))
         batch_op.add_column(
             sa.Column("institution", sa.String(length=200), nullable=False, server_default=sa.text("''"))
@@ -361,9 +366,21 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("evidence", sa.Text(), nullable=False, server_default=sa.text("''")))
 
     # ### end Alembic commands ###
+    op.execute("UPDATE person SET enrolled_at = created_at")
+    _first_agreement()
     op.execute("UPDATE application SET created_at = submitted_at, moved_at = coalesce(decided_at, submitted_at)")
     with op.batch_alter_table("application", schema=None) as batch_op:
         batch_op.alter_column("created_at", existing_type=tables.Moment(timezone=True), nullable=False)
+
+
+def _first_agreement() -> None:
+    """The text that people signed until now, or begin with, is number 1; it was always in force."""
+    text = files("tre.governance").joinpath("agreement.md").read_text("utf-8")
+    table = sa.table("agreement_text", sa.column("number"), sa.column("sha256"), sa.column("text"),
+                     sa.column("since", tables.Moment(timezone=True)), sa.column("actor"))  # fmt: skip
+    row = {"number": 1, "sha256": sha256(text.encode()).hexdigest(), "text": text,
+           "since": datetime(1970, 1, 1, tzinfo=UTC), "actor": "init"}  # fmt: skip
+    op.bulk_insert(table, [row])
 
 
 def _carry_over() -> None:
@@ -384,7 +401,7 @@ _ADDED = {
     "training": ("evidence", "source"),
     "room": ("until", "network"),
     "project": ("deletion", "deleted_at", "ml_plan", "application", "lead"),
-    "person": ("not_for_profit", "institution", "country", "enrolled_at"),
+    "person": ("not_for_profit", "institution", "country", "signed_out_at", "enrolled_at"),
     "dataset": ("data_use",),
     "application_vote": ("form_sha256",),
 }
