@@ -7,8 +7,9 @@ that could, and shares nothing. The proxy runs by itself, so a Hub that starts a
 from pathlib import Path
 from typing import Any
 
-from tre.rooms import catalogue_pages, home, house
+from tre.rooms import catalogue_pages, home, house, pages
 from tre.rooms.authenticator import HouseAuthenticator
+from tre.rooms.pages.page import links
 from tre.rooms.room import landing
 from tre.rooms.spawner import ProjectSpawner
 from tre.settings import Settings
@@ -122,13 +123,18 @@ def _services(c: Any, settings: Settings) -> None:  # noqa: ANN401
 
 def _pages(c: Any, settings: Settings) -> None:  # noqa: ANN401
     c.JupyterHub.template_paths = [str(TEMPLATES)]
-    c.JupyterHub.extra_handlers = catalogue_pages.HANDLERS
+    c.JupyterHub.extra_handlers = [*catalogue_pages.HANDLERS, *pages.HANDLERS]
     c.JupyterHub.template_vars = {
         "tre_projects": lambda user: _doors(settings, user),
         "tre_roles": lambda user: home.roles(house.records(), user.name) if user else frozenset(),
+        "tre_links": _links,
         "tre_home": f"{settings.hub_origin}/hub/home",
         "tre_airlock": f"{settings.airlock_origin}/services/airlock/",
     }
+
+
+def _links(user: Any) -> tuple[tuple[str, str], ...]:  # noqa: ANN401 -- the Hub's user, or None
+    return links(home.roles(house.records(), user.name) if user else frozenset(), signed_in=user is not None)
 
 
 def _doors(settings: Settings, user: Any) -> tuple[home.Door, ...]:  # noqa: ANN401 -- the Hub's user, or None

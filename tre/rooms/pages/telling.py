@@ -1,0 +1,81 @@
+"""A no is told in words: which rule, what it wants, what opens it, and who answers for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from policies import book
+from tre.errors import Refused, TREError
+
+# status -> what a person reads at the head of the page, and what they can do if nobody said so
+FAULTS = {
+    403: ("The rules say no", "Ask an admin of this house which facts are missing."),
+    404: ("There is nothing here", "Check the address. What is not yours to know of looks the same as nothing."),
+    409: ("Not possible from here", "Look at where it stands now; somebody may have been faster."),
+    413: ("Too much at once", "Go back and send less text."),
+    422: ("That cannot be read", "Go back, correct it and send it again."),
+    500: ("Something broke here", "Nothing was changed. Tell an admin of this house when it happened."),
+    503: ("Not available at the moment", "Nothing was changed. Try again in a minute."),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """A rule that said no, what opens it, and who answers for it."""
+
+    rule: str
+    sentence: str
+    remedy: str
+    ask: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What went wrong; a page shows it above its form and keeps what was typed."""
+
+    message: str
+    reasons: tuple[Reason, ...] = ()
+    remedies: tuple[str, ...] = ()
+    status: int = 422
+
+    @classmethod
+    def of(cls, error: TREError) -> "Problem":
+        """Take over what an error says, and say of each rule what it wants."""
+        if not isinstance(error, Refused):
+            return cls(message=str(error), status=error.status)
+        reasons = reasons_of(error.rules, error.remedies)
+        return cls(message=str(error), reasons=reasons, remedies=() if reasons else error.remedies, status=error.status)
+
+
+def reasons_of(rules: tuple[str, ...], remedies: tuple[str, ...] = ()) -> tuple[Reason, ...]:
+    """Say in words what each rule wants, and whom to ask."""
+    known = book.book()
+    told = dict(zip(rules, remedies, strict=True)) if len(rules) == len(remedies) else {}
+    return tuple(_reason(rule, told.get(rule, ""), known.get(rule)) for rule in rules)
+
+
+def _reason(rule: str, remedy: str, row: book.Rule | None) -> Reason:
+    if row is None:
+        return Reason(rule=rule, sentence=rule, remedy=remedy or "Tell an admin.", ask="an admin")
+    return Reason(rule=rule, sentence=row.sentence, remedy=remedy or row.remedy, ask=row.owner)
+
+
+def day(moment: datetime | None) -> str:
+    """Write a day as a person would."""
+    return f"{moment:%-d %B %Y}" if moment else "no day"
+
+
+def days(since: datetime | None, now: datetime) -> str:
+    """Say how long it has been, in days."""
+    gone = (now - since).days if since else 0
+    return "today" if gone <= 0 else f"{gone} day{'' if gone == 1 else 's'}"
+
+
+def left(until: datetime, now: datetime) -> str:
+    """Say how long it is until then, in days; a day that has begun counts."""
+    rest = -((now - until) // timedelta(days=1))
+    return "over" if until <= now else f"{rest} day{'' if rest == 1 else 's'} left"
+
+
+WORDS: Mapping[str, object] = {"day": day, "days": days, "left": left}
+"""What templates may call."""
