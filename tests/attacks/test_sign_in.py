@@ -11,7 +11,7 @@ from sqlalchemy import select
 from policies.facts import Role
 from tests.builders import HOST, PASSWORD, a_person, at_once, meet_inside
 from tre.errors import Refused, StepRefused, Tampered
-from tre.governance import accounts
+from tre.governance import accounts, tries
 from tre.records.tables import EntryRow
 
 
@@ -65,22 +65,22 @@ def last_why(records):
 
 # --- guessing ---------------------------------------------------------------------------------------------------------
 def test_after_five_guesses_the_right_password_does_not_help(house, come_in):
-    for guess in range(accounts.FREE_TRIES):
+    for guess in range(tries.FREE_TRIES):
         assert not come_in(password=f"guess number {guess}")
     assert not come_in()
     assert last_why(house) == "locked"
 
 
 def test_a_lock_ends_by_itself_and_a_good_sign_in_forgets_the_guesses(house, come_in, now):
-    for guess in range(accounts.FREE_TRIES):
+    for guess in range(tries.FREE_TRIES):
         come_in(password=f"guess number {guess}")
-    assert come_in(at=now + accounts.FIRST_LOCK)
+    assert come_in(at=now + tries.FIRST_LOCK)
     assert row_of(house).failures == 0
 
 
 def test_a_lock_doubles_and_never_shuts_a_colleague_out_for_longer_than_five_minutes(house, confirm, now):
     at, locks = now, []
-    for _ in range(accounts.FREE_TRIES + 9):
+    for _ in range(tries.FREE_TRIES + 9):
         with pytest.raises(Refused):
             confirm("no code", at=at)
         until = row_of(house).locked_until
@@ -91,7 +91,7 @@ def test_a_lock_doubles_and_never_shuts_a_colleague_out_for_longer_than_five_min
 
 
 def test_knocking_at_a_locked_door_does_not_keep_it_locked(house, confirm, now):
-    for _ in range(accounts.FREE_TRIES):
+    for _ in range(tries.FREE_TRIES):
         with pytest.raises(Refused):
             confirm("no code")
     until = row_of(house).locked_until
@@ -99,14 +99,14 @@ def test_knocking_at_a_locked_door_does_not_keep_it_locked(house, confirm, now):
         with pytest.raises(Refused):
             confirm("no code", at=now + timedelta(seconds=1))
     assert row_of(house).locked_until == until
-    assert row_of(house).failures == accounts.FREE_TRIES
+    assert row_of(house).failures == tries.FREE_TRIES
 
 
 def test_guesses_made_all_at_once_are_counted_one_by_one(house, settings, confirm, now):
     bad = wrong(code_of(house, settings, "ann", now))
     outcomes = at_once(12, lambda _: confirm(bad))
     assert all(isinstance(outcome, Refused) for outcome in outcomes)
-    assert row_of(house).failures == accounts.FREE_TRIES
+    assert row_of(house).failures == tries.FREE_TRIES
     assert row_of(house).locked_until
 
 
@@ -118,13 +118,13 @@ def test_two_guesses_in_the_same_instant_are_two(house, settings, confirm, now, 
 
 
 def test_guessing_anns_password_does_not_lock_dave(come_in):
-    for guess in range(accounts.FREE_TRIES + 1):
+    for guess in range(tries.FREE_TRIES + 1):
         come_in("ann", password=f"guess number {guess}")
     assert come_in("dave")
 
 
 def test_codes_guessed_at_a_vote_lock_the_sign_in_too(house, come_in, confirm):
-    for _ in range(accounts.FREE_TRIES):
+    for _ in range(tries.FREE_TRIES):
         with pytest.raises(Refused):
             confirm("no code")
     assert not come_in()
@@ -138,10 +138,10 @@ def test_a_wrong_code_is_counted_though_the_vote_it_was_for_never_happened(house
         with house.act("ann", "export.vote", "export/12"):
             raise AssertionError("a vote without a good code")
 
-    for tries in (1, 2, 3):
+    for times in (1, 2, 3):
         with pytest.raises(Refused):
             vote()
-        assert row_of(house).failures == tries
+        assert row_of(house).failures == times
 
 
 # --- a code seen over the shoulder ------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ the audit log says why, and never what was typed.
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 import pyotp
@@ -18,8 +19,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from policies.facts import EXCLUSIVE, Role
-from tre.errors import NotFound, Refused, StepRefused, Unavailable, Unreadable
-from tre.governance import identities, text
+from tre.errors import NotFound, Refused, StepRefused, Tampered, Unavailable, Unreadable
+from tre.governance import identities, recovery, text, tries
 from tre.records import audit
 from tre.records.db import Records
 from tre.records.keys import Keys
@@ -31,11 +32,9 @@ HASHER = PasswordHasher(time_cost=3, memory_cost=65536, parallelism=1)
 # Verified when there is nobody of that name, so that nobody can tell by the clock. No password gives this hash.
 DECOY = "$argon2id$v=19$m=65536,t=3,p=1$SG9ydHVzQ29uY2x1c3Vz$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
+SIX_DIGITS = re.compile("[0-9]{6}")
 STEP = 30
 """Seconds one code is shown (RFC 6238); the code before and the code after are taken too."""
-FREE_TRIES = 5
-FIRST_LOCK = timedelta(seconds=5)
-LONGEST_LOCK = timedelta(minutes=5)
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1000
 
@@ -54,6 +53,19 @@ class Enrolment(NamedTuple):
     totp_uri: str
 
 
+class Proof(NamedTuple):
+    """What somebody at the door brings, as far as it is looked into yet."""
+
+    code: str
+    password: bool
+    """The password is right."""
+    spare: int | None
+    """Number of the unused recovery code that `code` is."""
+
+
+Told = Callable[[Session, str, datetime], None]
+
+
 def add(
     session: Session,
     name: str,
@@ -65,34 +77,41 @@ def add(
     now: datetime,
     settings: Settings,
     password: str | None = None,
+    invited: bool = False,
+    granted: bool = True,
 ) -> Enrolment:
-    """Give a person an account with at least one role; return what they need to sign in."""
+    """Give a person an account with at least one role; return what they need to sign in.
+
+    Who is `invited` chooses password and second factor themselves, and cannot sign in until then. Roles that are not
+    `granted` are only looked at: they are proposed, and wait.
+    """
     held = checked_roles(roles)
     if checked_name(name, "person") in PROCESSES:
         raise Unreadable(f"person name {name}: a process of the house is called so; choose another name")
     if session.get(PersonRow, name):
         raise StepRefused(f"there is already a person {name}: choose another name")
     enrolment = _enrolment(name, settings, password)
+    granted_now = held if granted else frozenset[Role]()
     row = PersonRow(
         name=name,
         full_name=text.line(full_name, "full name", longest=200),
         email=identities.checked_address(email),
-        password=_hashed(enrolment.password),
+        password=DECOY if invited else _hashed(enrolment.password),
         totp=_sealed(settings, name, enrolment.totp_secret),
-        enrolled_at=now,
+        enrolled_at=None if invited else now,
         created_at=now,
     )
     session.add(row)
     session.flush()
     identities.link_address(session, name, email, actor=actor, now=now)
-    session.add_all(RoleRow(person=name, role=role.value) for role in held)
+    session.add_all(RoleRow(person=name, role=role.value) for role in granted_now)
     audit.append(
         session,
         "person.add",
         actor=actor,
         subject=f"person/{name}",
         at=now,
-        roles=[role.value for role in sorted(held)],
+        roles=[role.value for role in sorted(granted_now)],
     )
     return enrolment
 
@@ -124,10 +143,15 @@ def roles_of(session: Session, name: str) -> frozenset[Role]:
     return frozenset(Role(role) for role in session.scalars(select(RoleRow.role).where(RoleRow.person == name)))
 
 
-def active(session: Session, name: str) -> bool:
-    """Whether there is such a person, and they are not suspended: asked again while they are signed in."""
+def active(session: Session, name: str, *, since: datetime | None = None) -> bool:
+    """Whether there is such a person, and they are not suspended: asked again while they are signed in.
+
+    `since` is when their session began: it is over if they changed their password after that.
+    """
     row = session.get(PersonRow, name) if NAME.fullmatch(name) else None
-    return row is not None and not row.suspended
+    if row is None or row.suspended:
+        return False
+    return since is None or row.signed_out_at is None or since >= row.signed_out_at
 
 
 def suspend(session: Session, name: str, *, why: str, actor: str, now: datetime) -> None:
@@ -156,6 +180,7 @@ def set_password(
     row = person(session, name)
     fresh = _enrolment(name, settings, None)
     row.password, row.failures, row.locked_until = _hashed(fresh.password), 0, None
+    row.enrolled_at, row.signed_out_at = row.enrolled_at or now, whole_second(now)
     if second_factor:
         row.totp = _sealed(settings, name, fresh.totp_secret)
     audit.append(session, "person.password", actor=actor, subject=f"person/{name}", at=now, second_factor=second_factor)
@@ -163,21 +188,35 @@ def set_password(
 
 
 # --- proving who one is -----------------------------------------------------------------------------------------------
-def sign_in(records: Records, settings: Settings, name: str, password: str, code: str, *, now: datetime) -> bool:
+def sign_in(
+    records: Records,
+    settings: Settings,
+    name: str,
+    password: str,
+    code: str,
+    *,
+    now: datetime,
+    address: str = "",
+    told: Told | None = None,
+) -> bool:
     """Whether this person may come in: one answer and one cost for every kind of no.
 
-    The password is hashed before the transaction, which is short; the count and the lock are read inside it, so that
-    many tries at once are counted one after another.
+    Secrets are hashed before the transaction, which is short; counts and locks are read inside it, so that many tries
+    at once are counted one after another. `code` is of the app, or one of the recovery codes, whose use the person is
+    `told` in the same act. `address` is the network address of the browser, as `tries.network_of` writes it.
     """
     known = NAME.fullmatch(name) is not None
     with records.read() as session:
         row = session.get(PersonRow, name) if known else None
         stored = row.password if row else DECOY
-    right = _matches(stored, password)
+        spare = recovery.find(session, name, code) if recovery.looks_like_one(code) else None
+    proof = Proof(code, password=_matches(stored, password), spare=spare)
     actor = name if row else UNKNOWN
     with records.act(actor, "session.sign_in", f"person/{actor}") as session:
-        fault = _fault(session, settings, actor, code, right=right, now=now)
-        _record(session, "session.sign_in", actor, fault, now=now)
+        fault = _at_the_door(session, settings, actor, proof, address, now=now)
+        _record(session, "session.sign_in", actor, fault, now=now, **_by_recovery(session, actor, spare, fault))
+        if spare and not fault and told:
+            told(session, actor, now)
     return not fault
 
 
@@ -192,7 +231,7 @@ def check_code(records: Records, settings: Settings, name: str, code: str, *, no
         known = NAME.fullmatch(name) is not None and session.get(PersonRow, name) is not None
     actor = name if known else UNKNOWN
     with records.act(actor, "person.code", f"person/{actor}") as session:
-        fault = _fault(session, settings, actor, code, right=True, now=now)
+        fault = _confirming(session, settings, actor, code, now=now)
         _record(session, "person.code", actor, fault, now=now, purpose=purpose)
     if fault:
         raise Refused(NOT_ACCEPTED)
@@ -208,63 +247,137 @@ def code_now(session: Session, settings: Settings, name: str, now: datetime) -> 
     return _totp(settings, row).generate_otp(step)
 
 
-def _fault(session: Session, settings: Settings, name: str, code: str, *, right: bool, now: datetime) -> str:
-    """Why a try fails, after counting it; empty if it does not. One act at a time gets here."""
+def _at_the_door(session: Session, settings: Settings, name: str, proof: Proof, address: str, *, now: datetime) -> str:
+    """Why a try to come in fails, after counting it; empty if it does not. One act at a time gets here."""
+    tries.forget(session, now=now)
+    row = session.get(PersonRow, name)
+    if row is None:
+        tries.nobody(session, address, now=now)
+        return "nobody of that name"
+    counts = tries.at_the_door(session, row, address, now=now)
+    if row.suspended:
+        return "suspended"
+    if tries.locked(counts, now=now):
+        return "locked"
+    fault = _use(session, settings, row, proof, now=now) if proof.password else "wrong password"
+    if fault:
+        tries.wrong(counts, now=now)
+    else:
+        tries.right(session, counts, now=now, person=name, address=address)
+    return fault
+
+
+def _confirming(session: Session, settings: Settings, name: str, code: str, *, now: datetime) -> str:
+    """Why a code confirms nothing, after counting it; empty if it does. Guesses at codes lock the front door too."""
     row = session.get(PersonRow, name)
     if row is None:
         return "nobody of that name"
     if row.suspended:
         return "suspended"
-    if row.locked_until and now < row.locked_until:
+    count = tries.of_codes(session, row, now=now)
+    if tries.locked((count,), now=now):
         return "locked"
-    fault = _use_code(session, settings, row, code, now=now) if right else "wrong password"
+    fault = _use_code(session, settings, row, code, now=now)
     if fault:
-        _count(row, now=now)
+        tries.wrong((count, row), now=now)
     else:
-        row.failures, row.locked_until = 0, None
+        tries.right(session, (count, row), now=now)
     return fault
+
+
+def _use(session: Session, settings: Settings, row: PersonRow, proof: Proof, *, now: datetime) -> str:
+    if proof.spare is not None:
+        return "" if recovery.use(session, proof.spare, now=now) else "used code"
+    return _use_code(session, settings, row, proof.code, now=now)
+
+
+def _by_recovery(session: Session, name: str, spare: int | None, fault: str) -> dict[str, audit.Fact]:
+    if spare is None or fault:
+        return {}
+    return {"recovery": True, "left": recovery.left(session, name)}
 
 
 def _use_code(session: Session, settings: Settings, row: PersonRow, code: str, *, now: datetime) -> str:
     digits = "".join(code.split())
-    if not re.fullmatch("[0-9]{6}", digits):
+    if not SIX_DIGITS.fullmatch(digits):
         return "no code"
-    totp, current = _totp(settings, row), _step(now)
-    step = next(
-        (s for s in (current, current - 1, current + 1) if hmac.compare_digest(totp.generate_otp(s), digits)), 0
-    )
+    step = shown_at(_totp(settings, row), digits, now)
     if not step:
         return "wrong code"
     unused = update(PersonRow).where(PersonRow.name == row.name, PersonRow.totp_step < step).values(totp_step=step)
     return "" if session.execute(unused).rowcount == 1 else "used code"  # type: ignore[attr-defined]  # an UPDATE has it
 
 
-def _count(row: PersonRow, *, now: datetime) -> None:
-    """Lock after a few wrong tries, for twice as long each time, but never so long that it shuts a colleague out."""
-    row.failures += 1
-    over = row.failures - FREE_TRIES
-    if over >= 0:
-        row.locked_until = now + min(LONGEST_LOCK, FIRST_LOCK * 2 ** min(over, 10))
+def shown_at(totp: pyotp.TOTP, digits: str, now: datetime) -> int:
+    """Step at which an app shows these digits: now, just before or just after; 0 if it does not."""
+    if not SIX_DIGITS.fullmatch(digits):
+        return 0
+    current = _step(now)
+    near = (current, current - 1, current + 1)
+    return next((step for step in near if hmac.compare_digest(totp.generate_otp(step), digits)), 0)
 
 
-def _record(session: Session, act: str, actor: str, fault: str, *, now: datetime, **facts: str) -> None:
+def _record(session: Session, act: str, actor: str, fault: str, *, now: datetime, **facts: audit.Fact) -> None:
     if fault:
         audit.append(session, f"{act}.refused", actor=actor, subject=f"person/{actor}", at=now, why=fault, **facts)
     else:
         audit.append(session, act, actor=actor, subject=f"person/{actor}", at=now, **facts)
 
 
+def whole_second(now: datetime) -> datetime:
+    """Return the second in which something happens: a session knows no more of when it began."""
+    return now.replace(microsecond=0)
+
+
 # --- secrets ----------------------------------------------------------------------------------------------------------
 def _enrolment(name: str, settings: Settings, password: str | None) -> Enrolment:
     secret = pyotp.random_base32()
-    uri = pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=f"Hortus {settings.domain}")
-    return Enrolment(password or secrets.token_urlsafe(15), secret, uri)
+    return Enrolment(password or secrets.token_urlsafe(15), secret, uri(settings, name, secret))
 
 
 def _hashed(password: str) -> str:
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise Unreadable(f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
     return HASHER.hash(_bytes(password))
+
+
+def hashed(password: str) -> str:
+    """Hash a password that somebody chose, or say how long it must be. It takes a tenth of a second."""
+    return _hashed(password)
+
+
+def is_password(session: Session, name: str, password: str) -> bool:
+    """Whether this is a person's password now. It takes a tenth of a second."""
+    return _matches(person(session, name).password, password)
+
+
+def give_secret(row: PersonRow, settings: Settings, secret: str, *, step: int) -> None:
+    """Make this a person's second factor; the code of `step`, by which they proved that they hold it, is used."""
+    row.totp, row.totp_step = _sealed(settings, row.name, secret), step
+
+
+def uri(settings: Settings, name: str, secret: str) -> str:
+    """Return what an authenticator app reads, as a QR code or typed."""
+    return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=f"Hortus {settings.domain}")
+
+
+def secret_of(settings: Settings, token: str) -> str:
+    """Return the second factor that an invitation offers: the same each time its page is looked at."""
+    key = Keys.load(settings).mark_key("invitation")
+    return b32encode(hmac.digest(key, token.encode(), "sha256")[:20]).decode()
+
+
+def wrap(settings: Settings, name: str, secret: str) -> str:
+    """Seal a secret that is offered to one person, so that a page can carry it."""
+    return urlsafe_b64encode(Keys.load(settings).seal("offer", secret.encode(), bound_to=name)).decode()
+
+
+def unwrap(settings: Settings, name: str, sealed: str) -> str:
+    """Open what a page carried, or say that it was not made here for this person."""
+    try:
+        return Keys.load(settings).unseal("offer", urlsafe_b64decode(sealed), bound_to=name).decode()
+    except (ValueError, Tampered):
+        raise Unreadable("this page is out of date: load it again, and scan the new picture") from None
 
 
 def _matches(stored: str, password: str) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from policies.facts import EXCLUSIVE, Role
 from tests.builders import HOST, PASSWORD, a_person, at_once, rules_only
 from tre.errors import NotFound, Refused, StepRefused, TREError, Unavailable, Unreadable
-from tre.governance import accounts
+from tre.governance import accounts, tries
 from tre.records.tables import PersonRow
 
 
@@ -120,7 +120,7 @@ def test_nobody_unknown_is_active(records):
 
 
 def test_a_new_password_ends_the_old_one_and_a_lock(sunrise, settings, now):
-    for _ in range(accounts.FREE_TRIES):
+    for _ in range(tries.FREE_TRIES):
         accounts.sign_in(sunrise, settings, "ann", "wrong password", "000000", now=now)
     fresh = change(sunrise, accounts.set_password, "ann", now=now, settings=settings)
     assert not accounts.sign_in(sunrise, settings, "ann", PASSWORD, code(sunrise, settings, "ann", now), now=now)
