@@ -16,7 +16,6 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 
 import structlog
 from sqlalchemy import or_, select
@@ -70,7 +69,6 @@ def step(
             _return_unfinished(records, settings, request, number, now=now)
         else:
             _release(records, settings, request, now=now)
-        _tell(records, settings, request, notify.mails, now=now)
     return len(waiting)
 
 
@@ -90,7 +88,8 @@ def check(records: Records, settings: Settings, request: int, *, now: datetime) 
     ran = {name for file in files for name in run.of_kind(file.kind)} | {"row_level", "small_counts", "leaks"}
     said = {"version": run.VERSION, "ran": sorted(ran), "thresholds": asdict(limits)}
     with records.act("worker", "export.check", f"export/{request}") as session:
-        requests.record_checks(session, request=request, number=number, findings=findings, checks=said, now=now)
+        row = requests.record_checks(session, request=request, number=number, findings=findings, checks=said, now=now)
+        notify.turn(session, row, now=now)
 
 
 def _guarded(name: str, look: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
@@ -137,26 +136,26 @@ def _return_unfinished(records: Records, settings: Settings, request: int, numbe
     findings = {file.position: [run.did_not_run(name) for name in run.of_kind(file.kind)] for file in files}
     said = {"version": run.VERSION, "ran": [], "thresholds": asdict(thresholds.load(settings.thresholds))}
     with contextlib.suppress(Refused), records.act("worker", "export.check", f"export/{request}") as session:
-        requests.record_checks(session, request=request, number=number, findings=findings, checks=said, now=now)
+        row = requests.record_checks(session, request=request, number=number, findings=findings, checks=said, now=now)
+        notify.turn(session, row, now=now)
 
 
 def _release(records: Records, settings: Settings, request: int, *, now: datetime) -> None:
     try:
         with records.act("worker", "export.release", f"export/{request}") as session:
             release.release(session, settings, request=request, now=now)
+            notify.turn(session, requests.locked(session, request), now=now)
     except Tampered as error:
-        _trouble(records, settings, request, "export.alarm", error, retry_at=now + timedelta(days=3650), now=now)
+        _trouble(records, request, "export.alarm", error, retry_at=now + timedelta(days=3650), now=now)
     except Refused as error:
-        _trouble(records, settings, request, "export.wait", error, retry_at=now + RETRY_REFUSED, now=now)
+        _trouble(records, request, "export.wait", error, retry_at=now + RETRY_REFUSED, now=now)
     except Exception as error:  # noqa: BLE001 -- nothing left, and it is said
         _LOG.error("a release failed", request=request, **_fault(error))
         wrong = Unavailable(f"the release failed ({type(error).__name__})")
-        _trouble(records, settings, request, "export.wait", wrong, retry_at=now + RETRY_UNAVAILABLE, now=now)
+        _trouble(records, request, "export.wait", wrong, retry_at=now + RETRY_UNAVAILABLE, now=now)
 
 
-def _trouble(
-    records: Records, settings: Settings, request: int, act: str, error: TREError, *, retry_at: datetime, now: datetime
-) -> None:
+def _trouble(records: Records, request: int, act: str, error: TREError, *, retry_at: datetime, now: datetime) -> None:
     """Say on the request's page why it does not go on, and call the admins."""
     remedies = error.remedies if isinstance(error, Refused) else ()
     with records.act("worker", act, f"export/{request}") as session:
@@ -166,20 +165,7 @@ def _trouble(
         row.trouble = " ".join([f"Not released: {error}.", *remedies])
         row.retry_at = retry_at
         audit.append(session, act, actor="worker", subject=requests.subject(row), at=now, why=str(error))
-    _tell(records, settings, request, notify.alarm, now=now)
-
-
-def _tell(
-    records: Records, settings: Settings, request: int, write: Callable[..., tuple[EmailMessage, ...]], *, now: datetime
-) -> None:
-    """Send mails; a mail that cannot be sent stops nothing."""
-    with records.read() as session:
-        mails = write(session, settings, session.get_one(RequestRow, request), now=now)
-    for mail in mails:
-        try:
-            notify.send(settings, mail)
-        except (Unavailable, OSError) as error:
-            _LOG.error("a mail was not sent", request=request, why=str(error))
+        notify.alarm(session, row, now=now)
 
 
 @contextlib.contextmanager
