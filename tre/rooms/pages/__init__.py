@@ -2,4 +2,6 @@
 
 from typing import Any
 
-HANDLERS: list[tuple[str, Any]] = []
+from tre.rooms.pages import person, project
+
+HANDLERS: list[tuple[str, Any]] = [*person.HANDLERS, *project.HANDLERS]
