@@ -6,6 +6,7 @@
 import json
 import os
 import secrets
+import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from cyclopts import App
 from sqlalchemy import select
 
+from policies import book
 from policies.facts import Role
 from tre import show
 from tre.data import actg175, catalogue, extract, ingest
@@ -36,10 +38,10 @@ class Player(NamedTuple):
 
     name: str
     full_name: str
-    role: Role
+    roles: tuple[Role, ...]
     part: str
     lacks: str = ""
-    """A course of the role that this person has yet to pass."""
+    """A course of their roles that this person has yet to pass."""
 
 
 class Play(NamedTuple):
@@ -52,26 +54,22 @@ class Play(NamedTuple):
 
 
 CAST = (
-    Player("alice", "Alice Amsel", Role.ANALYST, "opens a room in sunrise and asks for an export"),
+    Player("alice", "Alice Amsel", (Role.ANALYST,), "opens a room in sunrise and asks for an export"),
     Player(
-        "bob", "Bob Birke", Role.ANALYST, "has yet to pass a course: sees why harbour stays shut", "safe-researcher"
+        "bob", "Bob Birke", (Role.ANALYST,), "has yet to pass a course: sees why harbour stays shut", "safe-researcher"
     ),
-    Player("carol", "Carol Clematis", Role.APPROVER, "looks at what wants to leave, and votes"),
-    Player("dave", "Dave Distel", Role.APPROVER, "is the second pair of eyes"),
-    Player("erin", "Erin Erle", Role.COMMITTEE, "sits on the data access committee"),
-    Player("frank", "Frank Farn", Role.COMMITTEE, "sits there too"),
-    Player("grace", "Grace Ginster", Role.ADMIN, "provisions; reads no data and approves nothing"),
+    Player("carol", "Carol Clematis", (Role.APPROVER,), "looks at what wants to leave, and votes"),
+    Player("dave", "Dave Distel", (Role.APPROVER,), "is the second pair of eyes"),
+    Player("erin", "Erin Erle", (Role.COMMITTEE, Role.CHAIR), "chairs the data access committee and decides"),
+    Player("frank", "Frank Farn", (Role.COMMITTEE,), "sits on the committee and votes"),
+    Player("grace", "Grace Ginster", (Role.ADMIN,), "provisions; reads no data and approves nothing"),
+    Player("heidi", "Heidi Hasel", (Role.ADMIN,), "is the second admin: roles and rules need two"),
+    Player("judith", "Judith Johannis", (Role.AUDITOR,), "reads the log, and nothing else"),
 )
 PLAYS = (
     Play("sunrise", "Four treatments in ACTG 175", "Compare antiretroviral treatments by CD4 count", ("alice",)),
     Play("harbour", "Adherence over the years", "Describe who leaves a trial, and when", ("bob",)),
 )
-COURSES = {
-    Role.ANALYST: ("gdpr", "safe-researcher"),
-    Role.APPROVER: ("gdpr", "output-checker"),
-    Role.COMMITTEE: ("gdpr",),
-    Role.ADMIN: ("gdpr",),
-}
 
 
 @app.default
@@ -144,19 +142,20 @@ def _enter(records: Records, settings: Settings, player: Player, now: datetime) 
         if session.get(PersonRow, player.name):
             return
     password = _new_password(settings, player.name)
+    courses = tomllib.loads(book.TRAININGS.read_text("utf-8"))["courses"]
     with records.act("demo", "person.add", f"person/{player.name}") as session:
         accounts.add(
             session,
             player.name,
             full_name=player.full_name,
             email=f"{player.name}@hortus.example",
-            roles=frozenset({player.role}),
+            roles=frozenset(player.roles),
             actor="demo",
             now=now,
             settings=settings,
             password=password,
         )
-        for course in set(COURSES[player.role]) - {player.lacks}:
+        for course in {course for role in player.roles for course in courses[role]} - {player.lacks}:
             training.record(session, player.name, course, now + YEAR, actor="demo", now=now)
         training.sign_agreement(session, player.name, actor=player.name, now=now)
 
@@ -245,7 +244,9 @@ def _welcome(settings: Settings) -> None:
         print(json.dumps({"url": settings.hub_origin, "accounts": known}), flush=True)
         return
     print(f"\nHortus is open at {settings.hub_origin}\n")
-    people = [{"name": p.name, "password": known.get(p.name, "-"), "role": p.role.value, "part": p.part} for p in CAST]
+    people = [
+        {"name": p.name, "password": known.get(p.name, "-"), "role": ", ".join(p.roles), "part": p.part} for p in CAST
+    ]
     show.rows(people, none="nobody")
     sudo = "sudo " if os.environ.get("SUDO_USER") else ""
     print(f"\nCode for the second factor:  {sudo}.venv/bin/tre demo code alice   (in another terminal)")
