@@ -1,149 +1,17 @@
-"""What the host's operator does about people and projects."""
+"""What the host's operator does about projects and who belongs to them."""
 
 from datetime import datetime
 
 from cyclopts import App
 from sqlalchemy import select
 
-from policies.facts import Role
 from tre import show
-from tre.governance import accounts, projects
-from tre.governance import training as courses
-from tre.governance.operator import As, Code, Day, house, last_moment
-from tre.records.tables import MemberRow, PersonRow, ProjectRow, TrainingRow
+from tre.governance import projects
+from tre.governance.operator import Day, house, last_moment
+from tre.records.tables import MemberRow, ProjectRow
 
-person = App(name="person", help="People and their roles.")
-training = App(name="training", help="Courses passed, and until when they count.")
-agreement = App(name="agreement", help="The user agreement and who signed it.")
 project = App(name="project", help="Projects, from opening to closing.")
 member = App(name="member", help="Who belongs to a project.")
-
-
-# --- people -----------------------------------------------------------------------------------------------------------
-@person.command(name="add")
-def person_add(name: str, /, *, role: list[Role], full_name: str = "", email: str = "") -> None:
-    """Give a person an account; their password and second factor are shown once and kept nowhere else."""
-    with house() as at, at.records.act(at.actor, "person.add", f"person/{name[:30]}") as session:
-        made = accounts.add(
-            session,
-            name,
-            full_name=full_name or name,
-            email=email,
-            roles=role,
-            actor=at.actor,
-            now=at.now,
-            settings=at.settings,
-        )
-    show.one({"name": name, "password": made.password, "second_factor": made.totp_uri})
-
-
-@person.command(name="list")
-def person_list() -> None:
-    """Everybody who has an account."""
-    with house() as at, at.records.read() as session:
-        rows = [
-            {"name": row.name, "full_name": row.full_name, "roles": _roles(accounts.roles_of(session, row.name)),
-             "suspended": row.suspended}
-            for row in session.scalars(select(PersonRow).order_by(PersonRow.name))
-        ]  # fmt: skip
-    show.rows(rows, none="nobody yet: `tre person add NAME --role analyst`")
-
-
-@person.command(name="show")
-def person_show(name: str, /) -> None:
-    """One person: roles, training, agreement, projects."""
-    with house() as at, at.records.read() as session:
-        row = accounts.person(session, name)
-        trained = courses.courses(session, name)
-        mine = projects.of_person(session, name, now=at.now)
-        signed = courses.signed(session, name)
-        record = {
-            "name": row.name,
-            "full_name": row.full_name,
-            "email": row.email,
-            "roles": _roles(accounts.roles_of(session, name)),
-            "suspended": row.suspended,
-            "locked_until": row.locked_until if row.locked_until and row.locked_until > at.now else None,
-            "training": [f"{course} until {until:%Y-%m-%d}" for course, until in sorted(trained.items())],
-            "agreement": "signed"
-            if signed == courses.agreement_sha256(session, at.now)
-            else "an older one"
-            if signed
-            else "not signed",
-            "projects": [project.name for project in mine],
-        }
-    show.one(record)
-
-
-@person.command(name="suspend")
-def person_suspend(name: str, /, *, why: str) -> None:
-    """Keep a person out from now on."""
-    with house() as at, at.records.act(at.actor, "person.suspend", f"person/{name[:30]}") as session:
-        accounts.suspend(session, name, why=why, actor=at.actor, now=at.now)
-    show.one({"name": name, "suspended": True}, sentence=f"{name} is suspended; their rooms stop within a minute")
-
-
-@person.command(name="resume")
-def person_resume(name: str, /) -> None:
-    """Let a suspended person in again."""
-    with house() as at, at.records.act(at.actor, "person.resume", f"person/{name[:30]}") as session:
-        accounts.resume(session, name, actor=at.actor, now=at.now)
-    show.one({"name": name, "suspended": False}, sentence=f"{name} may sign in again")
-
-
-@person.command(name="password")
-def person_password(name: str, /, *, second_factor: bool = False) -> None:
-    """Give a person a new password, and with `--second-factor` a new second factor; shown once."""
-    with house() as at, at.records.act(at.actor, "person.password", f"person/{name[:30]}") as session:
-        made = accounts.set_password(
-            session, name, actor=at.actor, now=at.now, settings=at.settings, second_factor=second_factor
-        )
-    record = {"name": name, "password": made.password}
-    show.one(record | ({"second_factor": made.totp_uri} if second_factor else {}))
-
-
-# --- training and agreement -------------------------------------------------------------------------------------------
-@training.command(name="record")
-def training_record(name: str, course: str, /, *, until: Day, evidence: str = "") -> None:
-    """Note that a person passed a course, on what evidence, and when that lapses."""
-    end = last_moment(until, "--until")
-    with house() as at, at.records.act(at.actor, "training.record", f"person/{name[:30]}") as session:
-        courses.record(session, name, course, end, actor=at.actor, now=at.now, evidence=evidence)
-    show.one({"name": name, "course": course, "until": end}, sentence=f"{name}: {course} counts until {end:%Y-%m-%d}")
-
-
-@training.command(name="list")
-def training_list(name: str = "", /) -> None:
-    """Courses of one person, or of everybody."""
-    with house() as at, at.records.read() as session:
-        asked = select(TrainingRow).order_by(TrainingRow.person, TrainingRow.course, TrainingRow.until)
-        if name:
-            asked = asked.where(TrainingRow.person == accounts.person(session, name).name)
-        rows = [
-            {"name": row.person, "course": row.course, "until": row.until, "in_date": row.until > at.now}
-            for row in session.scalars(asked)
-        ]
-    show.rows(rows, none="no training recorded: `tre training record NAME COURSE --until DATE`")
-
-
-@agreement.command(name="show")
-def agreement_show() -> None:
-    """Print the agreement in force."""
-    with house() as at, at.records.read() as session:
-        row = courses.agreement(session, at.now)
-    show.one({"number": row.number, "sha256": row.sha256, "text": row.text}, sentence=row.text)
-
-
-@agreement.command(name="sign")
-def agreement_sign(*, by: As, code: Code) -> None:
-    """Put a person's name under the agreement in force, confirmed by their code."""
-    with house() as at:
-        with at.records.read() as session:
-            sha = courses.agreement_sha256(session, at.now)
-        at.confirm(by, code, f"agreement {sha}")
-        with at.records.act(by, "agreement.sign", f"person/{by}") as session:
-            courses.sign_agreement(session, by, actor=by, now=at.now, seen=sha)
-    show.one({"name": by, "sha256": sha}, sentence=f"{by} signed the agreement")
 
 
 # --- projects and members ---------------------------------------------------------------------------------------------
@@ -252,7 +120,3 @@ def _membership(row: MemberRow, now: datetime) -> str:
     if row.removed_at:
         return f"{row.person} (removed {row.removed_at:%Y-%m-%d})"
     return f"{row.person} ({'until' if row.until > now else 'lapsed'} {row.until:%Y-%m-%d})"
-
-
-def _roles(held: frozenset[Role]) -> list[str]:
-    return sorted(role.value for role in held)

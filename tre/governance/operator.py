@@ -59,12 +59,16 @@ def id_from_input() -> str:
 
 def last_moment(day: str, option: str) -> datetime:
     """Return the end of a day, or say how to write one."""
+    return first_moment(day, option).replace(hour=23, minute=59, second=59)
+
+
+def first_moment(day: str, option: str) -> datetime:
+    """Return the beginning of a day, or say how to write one."""
     try:
         # Not fromisoformat: it also takes 20270630 and 2027-W26-3.
-        start = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
+        return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise Unreadable(f"{option} {day[:20]!r} is not a date: write it as 2027-06-30") from None
-    return start.replace(hour=23, minute=59, second=59)
 
 
 def _who() -> str:

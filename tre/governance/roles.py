@@ -42,7 +42,7 @@ def propose(
     """Propose that a person gets or loses a role; `actor` is an admin, or the operator (`host/...`)."""
     accounts.person(session, person)
     if not actor.startswith(HOST):
-        _must_be_admin(session, actor)
+        must_be_admin(session, actor)
     _fits(session, person, role, change, now=now)
     if _waiting(session, person, role, change):
         raise StepRefused(f"it is proposed already to {change} {role} for {person}: see `tre role list`")
@@ -62,7 +62,7 @@ def settle(session: Session, number: int, *, actor: str, now: datetime, agree: b
     row = get(session, number)
     if row.state != PROPOSED:
         raise StepRefused(f"role change {number} is {row.state} already")
-    _must_be_admin(session, actor)
+    must_be_admin(session, actor)
     if not agree:
         return _end(session, row, REFUSED, actor=actor, now=now)
     _not_own(session, row, actor)
@@ -110,12 +110,13 @@ def confirms(row: RoleChangeRow, agree: bool = True) -> str:  # noqa: FBT001, FB
     return f"role-change/{row.id} {'agree' if agree else 'refuse'} {row.change} {row.role} {row.person}"
 
 
-# --- what must hold ---------------------------------------------------------------------------------------------------
-def _must_be_admin(session: Session, actor: str) -> None:
+def must_be_admin(session: Session, actor: str) -> None:
+    """Refuse whoever is no admin that could decide now."""
     if actor not in admins(session):
         raise Refused(f"{actor} is no admin", rules=("R28",), remedies=("an admin does this",))
 
 
+# --- what must hold ---------------------------------------------------------------------------------------------------
 def _not_own(session: Session, row: RoleChangeRow, actor: str) -> None:
     """Refuse the proposer and whoever it is about, under whichever of their names."""
     self_made = {row.proposed_by, row.person}

@@ -25,6 +25,7 @@ from sqlalchemy import select
 from tre import settings as configuration
 from tre.errors import TREError, Unavailable
 from tre.governance import access
+from tre.governance.nudge import Bell
 from tre.records import checkpoint
 from tre.records.db import Records, opened
 from tre.records.tables import PersonRow, RoomRow
@@ -211,9 +212,9 @@ def cut_off(settings: Settings, project: str, person: str) -> None:
         log.warning("%s", error)
 
 
-def watch(sentinel: Sentinel, stop: threading.Event, clock: Callable[[], datetime]) -> None:
-    """Go round until told to stop. A fault in one round is said, and does not end the watch."""
-    while not stop.wait(ROUND_SECONDS):
+def watch(sentinel: Sentinel, stop: threading.Event, clock: Callable[[], datetime], bell: Bell) -> None:
+    """Go round until told to stop, and at once when somebody rings. A fault in one round does not end the watch."""
+    while not bell.wait(stop, ROUND_SECONDS):
         try:
             sentinel.round(clock())
         except TREError as error:
@@ -233,8 +234,9 @@ def main() -> int:
     except TREError as error:
         print(f"sentinel: {error}", file=sys.stderr)
         return error.exit_code
-    hub = Hub(settings)
-    watch(Sentinel(settings, records, hub, began=datetime.now(UTC)), stop, lambda: datetime.now(UTC))
+    hub, bell = Hub(settings), Bell(settings)
+    watch(Sentinel(settings, records, hub, began=datetime.now(UTC)), stop, lambda: datetime.now(UTC), bell)
+    bell.close()
     hub.close()
     records.close()
     return 0
