@@ -12,7 +12,7 @@ from airlock.states import By, State
 from airlock.tables import CommentRow, FileRow, FindingRow, ReleaseRow, RequestRow, RoundRow, VoteRow
 from policies.facts import Role
 from tre.errors import NotFound
-from tre.governance import access
+from tre.governance import accounts, projects
 from tre.settings import Settings
 
 _OVER = (State.RELEASED, State.REJECTED, State.WITHDRAWN)
@@ -140,15 +140,14 @@ def _change(name: str, before: FileRow | None, after: FileRow | None) -> Change:
 
 def _part(session: Session, row: RequestRow, person: str, now: datetime) -> str | None:
     """Return as what this person may see the request: author, approver or member; None if not at all."""
-    who = access.person_facts(session, person, second_factor=False, now=now)
-    if who.suspended:
+    if not accounts.active(session, person):
         return None
     if row.requester == person:
         return "author"
-    project = access.project_facts(session, row.project, person, now=now)
-    if project.member_until > now:
+    if projects.is_member(session, row.project, person, now=now):
         return "member"
-    return "approver" if Role.APPROVER in who.roles and not project.was_member else None
+    approves = Role.APPROVER in accounts.roles_of(session, person)
+    return "approver" if approves and not projects.ever_member(session, row.project, person) else None
 
 
 def _may_of(session: Session, row: RequestRow, person: str, now: datetime) -> frozenset[str]:

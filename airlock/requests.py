@@ -189,7 +189,10 @@ def _staged(
     _not_too_many(session, person, now)
     access.require(session, asks.submit(session, project, person, kinds=frozenset(KINDS), now=now))
     staged = staging.stage(settings, project, person, paths)
-    access.require(session, asks.submit(session, project, person, kinds=staging.kinds(staged), now=now))
+    access.require(
+        session,
+        asks.submit(session, project, person, kinds=staging.kinds(staged), size=sum(f.size for f in staged), now=now),
+    )
     return staged
 
 

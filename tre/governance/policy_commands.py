@@ -84,7 +84,7 @@ def explain(person: str, project: str, /, *, second_factor: bool = True) -> None
         projects.get(session, project)
         room = access.room_ask(session, project, person, now=now, second_factor=second_factor)
         found = access.opening(session, project, person, now=now, second_factor=second_factor)
-    rules = _rules("open_session", policies.decide(room))
+    rules = _rules("open_session", access.decide(session, room))
     data = _datasets(found)
     if show.as_json.get():
         answer: Row = {"person": person, "project": project, "rules": rules, "datasets": data} | _said(found.decision)
@@ -157,7 +157,7 @@ def _ask(
         )
     room = access.room_ask(session, project, person, now=now, second_factor=second_factor)
     if action == "mount":
-        return replace(room, verb="mount", dataset=access.dataset_facts(session, project, dataset))
+        return replace(room, verb="mount", dataset=access.dataset_facts(session, project, dataset, person, now=now))
     return room
 
 

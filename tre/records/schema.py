@@ -4,16 +4,18 @@ import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData, insert, select
 
+from policies import book
 from tre.errors import Unreadable
-from tre.records import files, keys
+from tre.records import audit, files, keys
 from tre.records.db import REVISION, Records, answering
-from tre.records.tables import Base
+from tre.records.tables import Base, RulebookRow
 from tre.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ SECRETS = (
 """Tokens between our own processes; 64 hex digits each."""
 
 
+FIRST = "init"
+"""Who adopts the first rules: whoever made the home."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 DRAFT = "python -m tre.records.migrations.draft 'What changes'"
 """How a developer writes the next migration from what the tables say."""
@@ -54,6 +58,18 @@ def create(records: Records) -> None:
 
     with migrating(records) as config:
         command.upgrade(config, REVISION)
+        _adopt_first(config.attributes["connection"])
+
+
+def _adopt_first(connection: Connection) -> None:
+    """Let a house begin with the rules of the package, as number 1; after that two admins change them."""
+    if connection.execute(select(RulebookRow.number).limit(1)).first() is not None:
+        return
+    files, now = book.bundle(), datetime.now(UTC)
+    first = {"number": 1, "files": audit.canonical(files).decode(), "sha256": audit.digest(files)}
+    first |= {"why": "a house begins with the rules of its version", "state": "adopted"}
+    first |= {"proposed_by": FIRST, "proposed_at": now, "settled_by": FIRST, "settled_at": now}
+    connection.execute(insert(RulebookRow).values(first))
 
 
 def remove(records: Records) -> None:

@@ -315,6 +315,8 @@ class ProjectRow(Base):
     """Number of the application in force: state, conditions and purpose are the project's. None: opened by an admin."""
     ml_plan: Mapped[bool] = mapped_column(default=False)
     """The committee agreed to a plan for models that leave (R35)."""
+    export_quota: Mapped[int] = mapped_column(default=1_000_000_000)
+    """Bytes that may leave it within 30 days (R24)."""
     deleted_at: Mapped[datetime | None]
     """When its extracts, workspace and homes were deleted; `deletion` is the proof."""
     deletion: Mapped[str] = mapped_column(Text, default="")

@@ -138,4 +138,4 @@ def test_a_rule_that_decides_otherwise_fails_the_test(tre, capsys, monkeypatch):
 
 
 def test_every_moment_can_be_said_in_a_sentence():
-    assert set(access.SAYS) == set(engine.facts.MOMENTS)
+    assert set(access.SAYS) >= set(engine.facts.MOMENTS)

@@ -354,6 +354,14 @@ def upgrade() -> None:
             sa.Column("application", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
         )
         batch_op.add_column(sa.Column("ml_plan", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(
+            sa.Column(
+                "export_quota",
+                sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+                nullable=False,
+                server_default=sa.text("1000000000"),
+            )
+        )
         batch_op.add_column(sa.Column("deleted_at", tables.Moment(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("deletion", sa.Text(), nullable=False, server_default=sa.text("''")))
 
@@ -395,12 +403,27 @@ def _carry_over() -> None:
         " asked, CASE WHEN state = 'revoked' THEN decided_at END, '' FROM application"
         " WHERE state IN ('approved', 'revoked') AND approved_until IS NOT NULL"
     )
+    for before, after in _STATES:
+        op.execute(f"UPDATE application SET state = '{after}' WHERE state = '{before}'")  # noqa: S608 -- states from the table below
+
+
+# What a state was called before there were more of them; what is only here was not there then, and falls to its like.
+_STATES = (("submitted", "in_review"), ("approved", "active"))
+_STATES_BACK = (
+    ("in_review", "submitted"),
+    ("active", "approved"),
+    ("suspended", "revoked"),
+    ("expired", "approved"),
+    ("approved_pending", "submitted"),
+    ("returned", "withdrawn"),
+    ("closed", "revoked"),
+)
 
 
 _ADDED = {
     "training": ("evidence", "source"),
     "room": ("until", "network"),
-    "project": ("deletion", "deleted_at", "ml_plan", "application", "lead"),
+    "project": ("deletion", "deleted_at", "export_quota", "ml_plan", "application", "lead"),
     "person": ("not_for_profit", "institution", "country", "signed_out_at", "enrolled_at"),
     "dataset": ("data_use",),
     "application_vote": ("form_sha256",),
@@ -433,6 +456,8 @@ def _back() -> None:
     for table in ("application_vote", "condition", "panel", "ruling"):
         op.execute(f"DELETE FROM {table} WHERE application IN (SELECT id FROM application WHERE dataset IS NULL)")  # noqa: S608 -- names from the list above
     op.execute("DELETE FROM application WHERE dataset IS NULL OR submitted_at IS NULL")
+    for after, before in _STATES_BACK:
+        op.execute(f"UPDATE application SET state = '{before}' WHERE state = '{after}'")  # noqa: S608 -- states from the table above
     added = ("kind", "parent", "title", "form", "edition", "form_sha256", "created_at", "moved_at", "decided_by", "why",
              "ethics_until")  # fmt: skip
     with op.batch_alter_table("application", schema=None) as batch_op:
