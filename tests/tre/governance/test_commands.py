@@ -108,7 +108,7 @@ def test_an_application_goes_from_submission_to_revocation(home, tre, code):
     assert json.loads(tre("application", "show", "2", "--json")[1])["votes"] == []
     assert tre("application", "decide", "2", "--until", AHEAD, "--as", "erin", "--code", code("erin"))[0] == 0
     shown = json.loads(tre("application", "show", "2", "--json")[1])
-    assert (shown["state"], shown["version"], len(shown["votes"])) == ("approved", 1, 2)
+    assert (shown["state"], shown["version"], len(shown["votes"])) == ("active", 1, 2)
     assert tre("application", "revoke", "2", "--why", "w", "--as", "frank", "--code", code("frank"))[0] == 0
     states = [row["state"] for row in json.loads(tre("application", "list", "--json")[1])]
     assert states == ["withdrawn", "revoked"]

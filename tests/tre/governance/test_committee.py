@@ -19,6 +19,7 @@ from tests.builders import (
 )
 from tre.errors import NotFound, StepRefused, TREError, Unreadable
 from tre.governance import accounts, committee, projects
+from tre.governance.applications import review
 from tre.records.tables import DatasetRow
 
 
@@ -56,19 +57,19 @@ def test_two_votes_approve_an_application_until_a_date(sunrise, settings, now, s
         number = an_approval(session, "sunrise", "trial", settings=settings, now=now)
     with sunrise.read() as session:
         row = committee.get(session, number)
-        assert row.state == "approved"
+        assert row.state == "active"
         assert [(one.dataset, one.version) for one in committee.datasets(session, number)] == [("trial", 1)]
         assert row.approved_until == now + YEAR
     assert [e["actor"] for e in said("committee.vote")] == ["erin", "frank"]
     facts = said("committee.decide")[0]["facts"]
-    assert (facts["state"], facts["approve"], facts["reject"]) == ("approved", 2, 0)
+    assert (facts["state"], facts["approve"], facts["reject"]) == ("approved_pending", 2, 0)
 
 
 @rules_only
 @pytest.mark.parametrize(
     ("erin", "frank", "expected"),
     [
-        ("approve", "approve", "approved"),
+        ("approve", "approve", "active"),
         ("approve", "reject", "rejected"),
         ("reject", "approve", "rejected"),
         ("reject", "reject", "rejected"),
@@ -137,14 +138,14 @@ def test_one_vote_each_and_it_stays(sunrise, asked, step):
 
 
 def test_one_person_voting_twice_at_once_votes_once(sunrise, asked, step, monkeypatch):
-    meet_inside(monkeypatch, committee, "_sits")
+    meet_inside(monkeypatch, review, "sits")
     outcomes = at_once(2, lambda _: step("vote", asked, "erin", "approve", reason="r"))
     assert sum(not isinstance(outcome, TREError) for outcome in outcomes) == 1
 
 
 def test_two_decisions_at_once_are_one(sunrise, asked, step, now, monkeypatch):
     both_vote(step, asked)
-    meet_inside(monkeypatch, committee, "_sits")
+    meet_inside(monkeypatch, review, "sits")
     outcomes = at_once(2, lambda _: step("decide", asked, actor="erin", until=now + YEAR))
     assert sorted(isinstance(outcome, StepRefused) for outcome in outcomes) == [False, True]
 
@@ -169,7 +170,7 @@ def test_fewer_than_two_votes_decide_nothing(sunrise, asked, step, now, votes):
         step("vote", asked, name, "approve", reason="r")
     with pytest.raises(StepRefused, match=f"{votes} of 2 votes"):
         step("decide", asked, actor="erin", until=now + YEAR)
-    assert state(sunrise, asked) == "submitted"
+    assert state(sunrise, asked) == "in_review"
 
 
 @rules_only
@@ -181,7 +182,7 @@ def test_an_approval_ends_in_time(sunrise, asked, step, now, days, why):
     until = None if days is None else now + timedelta(days=days)
     with pytest.raises(StepRefused, match=why):
         step("decide", asked, actor="erin", until=until)
-    assert state(sunrise, asked) == "submitted"
+    assert state(sunrise, asked) == "in_review"
 
 
 @rules_only
@@ -193,10 +194,10 @@ def test_a_vote_says_yes_or_no_and_why(asked, step, choice, reason):
 
 # --- the other ways out -----------------------------------------------------------------------------------------------
 END = {
-    "approved": lambda step, n, now: (both_vote(step, n), step("decide", n, actor="erin", until=now + YEAR)),
+    "active": lambda step, n, now: (both_vote(step, n), step("decide", n, actor="erin", until=now + YEAR)),
     "rejected": lambda step, n, now: (both_vote(step, n, frank="reject"), step("decide", n, actor="erin")),
     "withdrawn": lambda step, n, now: step("withdraw", n, person="ann"),
-    "revoked": lambda step, n, now: (END["approved"](step, n, now), step("revoke", n, why="w", actor="frank")),
+    "revoked": lambda step, n, now: (END["active"](step, n, now), step("revoke", n, why="w", actor="frank")),
 }
 VERBS = {
     "vote": lambda step, n, now: step("vote", n, "erin", "approve", reason="r"),
@@ -204,7 +205,7 @@ VERBS = {
     "withdraw": lambda step, n, now: step("withdraw", n, person="ann"),
     "revoke": lambda step, n, now: step("revoke", n, why="w", actor="erin"),
 }
-FORBIDDEN = [(end, verb) for end in END for verb in VERBS if (end, verb) != ("approved", "revoke")]
+FORBIDDEN = [(end, verb) for end in END for verb in VERBS if (end, verb) != ("active", "revoke")]
 
 
 @rules_only
@@ -212,9 +213,9 @@ FORBIDDEN = [(end, verb) for end in END for verb in VERBS if (end, verb) != ("ap
 def test_a_step_is_taken_only_from_where_it_begins(sunrise, asked, step, now, end, verb):
     if end:
         END[end](step, asked, now)
-    with pytest.raises(StepRefused, match=f"application {asked}, which is {end or 'submitted'}"):
+    with pytest.raises(StepRefused, match=f"application that is {end or 'in review'}"):
         VERBS[verb](step, asked, now)
-    assert state(sunrise, asked) == (end or "submitted")
+    assert state(sunrise, asked) == (end or "in_review")
 
 
 def test_only_the_applicant_withdraws(asked, step):
@@ -223,7 +224,7 @@ def test_only_the_applicant_withdraws(asked, step):
 
 
 def test_a_person_outside_the_committee_revokes_nothing(asked, step, now):
-    END["approved"](step, asked, now)
+    END["active"](step, asked, now)
     with pytest.raises(StepRefused, match="not on the committee"):
         step("revoke", asked, why="w", actor="ann")
 
@@ -238,7 +239,7 @@ def test_a_stopped_project_gets_no_data(sunrise, asked, step, now, verb):
 
 
 def test_an_approval_can_be_revoked_in_a_suspended_project(sunrise, asked, step, now):
-    END["approved"](step, asked, now)
+    END["active"](step, asked, now)
     with sunrise.act(HOST, "test.stop", "project/sunrise") as session:
         projects.suspend(session, "sunrise", why="w", actor=HOST, now=now)
     step("revoke", asked, why="w", actor="erin")

@@ -95,7 +95,7 @@ FIELDS = (
     Field("title", "Title", "as it may stand in the public register", _K.LINE, True, part=_PROJECT),
     Field("lay_summary", "Lay summary", "what it is about and who gains, for people outside the field; published",
           _K.TEXT, True, 4000, part=_PROJECT, agreed=False),
-    Field("purpose", "Purpose", "what is asked of the data, and how it is answered", _K.TEXT, True, 4000,
+    Field("purpose", "Purpose", "what is asked of the data, and how it is answered", _K.TEXT, True, 2000,
           part=_PURPOSE, purpose=True),
     Field("terms", "Kinds of research", "investigation terms of the Data Use Ontology", _K.CHOICES, True,
           choices=TERMS, part=_PURPOSE, purpose=True),
@@ -112,7 +112,7 @@ FIELDS = (
           part=_PEOPLE),
     Field("show_lead", "Name the lead in the public register", "otherwise the institution alone is shown", _K.YES,
           part=_PEOPLE, agreed=False),
-    Field("countries", "Countries", "where people work on it, ISO 3166 codes, e.g. DE; the house's own is always one",
+    Field("countries", "Countries", "where people will work on it, codes of ISO 3166, e.g. DE",
           _K.LIST, part=_PEOPLE),
     Field("datasets", "Datasets", "NAME for the newest version, or NAME@VERSION", _K.DATASETS, True, part=_DATA),
     Field("outputs", "Outputs expected", "tables, figures, models that are to leave", _K.TEXT, True, 4000,
@@ -123,6 +123,8 @@ FIELDS = (
     Field("ethics_until", "Ethics vote counts until", "e.g. 2028-06-30", _K.DAY, False, 10, part=_EVIDENCE),
     Field("collaboration", "Collaboration", "who of the data's owners works with you, and where that is agreed",
           _K.TEXT, False, 2000, part=_EVIDENCE),
+    Field("start", "Requested start", "if not at once: first day of work, e.g. 2027-01-01", _K.DAY, False, 10,
+          part=_EVIDENCE),
     Field("until", "Requested end", "last day of work with the data, e.g. 2028-06-30", _K.DAY, True, 10,
           part=_EVIDENCE),
 )  # fmt: skip
@@ -165,6 +167,7 @@ class Form:
     ethics: str = ""
     ethics_until: str = ""
     collaboration: str = ""
+    start: str = ""
     until: str = ""
 
     @property
@@ -181,6 +184,12 @@ class Form:
     def end(self) -> datetime | None:
         """The last moment of the requested last day."""
         return moment(self.until)
+
+    @property
+    def begin(self) -> datetime | None:
+        """The first moment of the requested first day; None if it begins at once."""
+        last = moment(self.start)
+        return last and last - timedelta(days=1) + timedelta(seconds=1)
 
     @property
     def ethics_end(self) -> datetime | None:
@@ -253,6 +262,7 @@ def digest(form: Form) -> str:
 def agreed(form: Form) -> str:
     """SHA-256 (hex) of what the people named accept; what else changes does not ask them again."""
     said = {name: value for name, value in asdict(form).items() if BY_NAME[name].agreed}
+    said["datasets"] = [one.dataset for one in form.wanted]  # the newest version gets its number when it is submitted
     return sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -410,7 +420,7 @@ def _data(form: Form, known: Known) -> Iterator[Fault]:
 
 
 def _ends(form: Form, now: datetime, known: Known) -> Iterator[Fault]:
-    for name in ("until", "ethics_until"):
+    for name in ("start", "until", "ethics_until"):
         said, end, label = getattr(form, name), moment(getattr(form, name)), BY_NAME[name].label
         if said and end is None:
             yield Fault(name, f"{label}: {said[:20]!r} is not a date; write it as 2028-06-30")
@@ -418,6 +428,8 @@ def _ends(form: Form, now: datetime, known: Known) -> Iterator[Fault]:
             yield Fault(name, f"{label}: {said} is past; name a later day")
     if form.end is not None and form.end > known.latest:
         yield Fault("until", f"{BY_NAME['until'].label}: at most {known.latest:%Y-%m-%d}, and then renewed")
+    if form.begin is not None and form.end is not None and form.end < form.begin:
+        yield Fault("until", f"{BY_NAME['until'].label}: {form.until} is before the start on {form.start}")
     if bool(form.ethics) != bool(form.ethics_until):
         which = "ethics_until" if form.ethics else "ethics"
         yield Fault(which, f"{BY_NAME[which].label}: an ethics vote is a number and a last day")
