@@ -7,6 +7,8 @@ that could, and shares nothing. The proxy runs by itself, so a Hub that starts a
 from pathlib import Path
 from typing import Any
 
+from jupyterhub import handlers
+
 from tre.rooms import catalogue_pages, home, house, pages
 from tre.rooms.authenticator import HouseAuthenticator
 from tre.rooms.pages.page import links
@@ -122,6 +124,8 @@ def _services(c: Any, settings: Settings) -> None:  # noqa: ANN401
 
 
 def _pages(c: Any, settings: Settings) -> None:  # noqa: ANN401
+    # The Hub's own page for admins is nobody's here, and its address is ours.
+    handlers.default_handlers[:] = [each for each in handlers.default_handlers if each[0] != "/admin"]
     c.JupyterHub.template_paths = [str(TEMPLATES)]
     c.JupyterHub.extra_handlers = [*catalogue_pages.HANDLERS, *pages.HANDLERS]
     c.JupyterHub.template_vars = {

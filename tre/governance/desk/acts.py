@@ -4,8 +4,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from tre.governance import access, accounts, projects, training
-from tre.records.tables import ProjectRow
+from policies.facts import Role
+from tre.governance import access, accounts, enrolment, projects, roles, training
+from tre.records.tables import ProjectRow, RoleChangeRow
+from tre.settings import Settings
 
 
 def as_admin(session: Session, person: str, *, now: datetime) -> None:
@@ -94,3 +96,53 @@ def publish_agreement(session: Session, text: str, *, since: datetime, actor: st
     """Make a text the user agreement from a day on."""
     as_admin(session, actor, now=now)
     return training.publish(session, text, since=since, actor=actor, now=now)
+
+
+# --- people and their roles -------------------------------------------------------------------------------------------
+def invite_person(
+    session: Session,
+    person: str,
+    *,
+    full_name: str,
+    email: str,
+    wanted: frozenset[Role],
+    actor: str,
+    now: datetime,
+    settings: Settings,
+) -> str:
+    """Give somebody an account without a role, propose their roles, and return the link by which they come in."""
+    as_admin(session, actor, now=now)
+    accounts.add(
+        session,
+        person,
+        full_name=full_name,
+        email=email,
+        roles=wanted,
+        actor=actor,
+        now=now,
+        settings=settings,
+        invited=True,
+        granted=False,
+    )
+    roles.enter(session, person, wanted, actor=actor, now=now)
+    return enrolment.url(settings, enrolment.invite(session, person, actor=actor, now=now))
+
+
+def invite_again(session: Session, person: str, *, actor: str, now: datetime, settings: Settings) -> str:
+    """Make a new link for somebody whose old one ended, or who lost their second factor; older links end."""
+    as_admin(session, actor, now=now)
+    return enrolment.url(settings, enrolment.invite(session, person, actor=actor, now=now))
+
+
+def propose_role(
+    session: Session, person: str, role: Role, change: str, *, why: str, actor: str, now: datetime
+) -> RoleChangeRow:
+    """Propose that somebody gets or loses a role; another admin settles it."""
+    as_admin(session, actor, now=now)
+    return roles.propose(session, person, role, change, why=why, actor=actor, now=now)
+
+
+def settle_role(session: Session, number: int, *, agree: bool, actor: str, now: datetime) -> RoleChangeRow:
+    """Make it so, or refuse it."""
+    as_admin(session, actor, now=now)
+    return roles.settle(session, number, agree=agree, actor=actor, now=now)

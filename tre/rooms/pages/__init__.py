@@ -2,6 +2,6 @@
 
 from typing import Any
 
-from tre.rooms.pages import person, project
+from tre.rooms.pages import admin, audit, person, project
 
-HANDLERS: list[tuple[str, Any]] = [*person.HANDLERS, *project.HANDLERS]
+HANDLERS: list[tuple[str, Any]] = [*person.HANDLERS, *project.HANDLERS, *admin.HANDLERS, *audit.HANDLERS]

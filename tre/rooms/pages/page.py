@@ -33,8 +33,11 @@ CSP = (
 # label, path below the Hub, and whom it is for: nobody named means everybody who is signed in
 LINKS = (
     ("My projects", "home", frozenset[str]()),
+    ("Me", "me", frozenset[str]()),
     ("Applications", "applications", frozenset[str]({Role.ANALYST, Role.APPROVER, Role.COMMITTEE, Role.CHAIR})),
     ("Committee", "committee", frozenset[str]({Role.COMMITTEE, Role.CHAIR})),
+    ("Admin", "admin", frozenset[str]({Role.ADMIN})),
+    ("Log", "audit", frozenset[str]({Role.AUDITOR})),
     ("Catalogue", "catalogue", frozenset[str]()),
     ("Register", "register", frozenset[str]()),
 )

@@ -9,13 +9,12 @@ from sqlalchemy.orm import Session
 
 from tre.errors import TREError, Unreadable
 from tre.governance.desk import acts, project
+from tre.rooms.pages.doing import CODE, WHY, Doing
 from tre.rooms.pages.form import Field, Sent
 from tre.rooms.pages.page import Page
 from tre.rooms.pages.telling import Problem
 
 NAME = r"([a-z][a-z0-9-]{0,29})"
-CODE = Field("code", 20)
-WHY = Field("why", 500)
 
 
 class Project(Page):
@@ -32,32 +31,22 @@ class Project(Page):
         await self.show("project.html", seen=seen, problem=problem, typed=typed or {})
 
 
-class Act(Project):
+class Act(Project, Doing):
     """Something that an admin does about a project."""
 
-    fields: tuple[Field, ...] = (CODE,)
-    act_name = ""
-
     async def get(self, name: str) -> None:
-        """There is nothing to look at here."""
+        """Show nothing here: looking changes nothing."""
         self.go(f"projects/{name}")
 
     async def post(self, name: str) -> None:
-        """Ask for the code, then the rules, then do it."""
+        """Do it, or say in place why not."""
         sent = self.form(*self.fields)
         try:
-            do = self.doing(name, sent.sound(), self.person, self.now)
-            await self.look(partial(_administers, person=self.person, now=self.now))
-            await self.confirm(sent["code"], f"{self.act_name} project/{name} {self.about(sent)}".strip())
-            await self.act(self.act_name, f"project/{name}", do)
+            await self.done(f"project/{name}", sent, self.doing(name, sent.sound(), self.person, self.now))
         except TREError as error:
             await self.told(name, Problem.of(error), sent)
             return
         self.go(f"projects/{name}")
-
-    def about(self, sent: Sent) -> str:
-        """Say what exactly the code confirms, beside the project."""
-        return " ".join(sent[field.name] for field in self.fields if field is not CODE)
 
     def doing(self, name: str, sent: Sent, actor: str, now: datetime) -> Callable[[Session], object]:
         """Return what is to be done in one transaction."""
@@ -68,7 +57,7 @@ class AddMember(Act):
     """Make somebody a member, or a member for longer."""
 
     fields = (CODE, Field("person", 40), Field("until", 10))
-    act_name = "member.add"
+    verb = "member.add"
 
     def doing(self, name: str, sent: Sent, actor: str, now: datetime) -> Callable[[Session], object]:
         """Until the project's end, if no day is given."""
@@ -79,11 +68,11 @@ class AddMember(Act):
 class RemoveMember(Act):
     """End a membership."""
 
-    fields = (CODE, Field("person", 40))
-    act_name = "member.remove"
+    fields = (CODE, Field("person", 40), Field("until", 10))
+    verb = "member.remove"
 
     def doing(self, name: str, sent: Sent, actor: str, now: datetime) -> Callable[[Session], object]:
-        """Now."""
+        """End it now."""
         return partial(acts.remove_member, project=name, member=sent["person"], actor=actor, now=now)
 
 
@@ -91,20 +80,20 @@ class Suspend(Act):
     """Stop all work."""
 
     fields = (CODE, WHY)
-    act_name = "project.suspend"
+    verb = "project.suspend"
 
     def doing(self, name: str, sent: Sent, actor: str, now: datetime) -> Callable[[Session], object]:
-        """With the reason that everybody reads."""
+        """Stop it, with the reason that everybody reads."""
         return partial(acts.suspend_project, project=name, why=sent["why"], actor=actor, now=now)
 
 
 class Resume(Act):
     """Let work go on."""
 
-    act_name = "project.resume"
+    verb = "project.resume"
 
     def doing(self, name: str, sent: Sent, actor: str, now: datetime) -> Callable[[Session], object]:
-        """As it was."""
+        """Let it go on as it was."""
         del sent
         return partial(acts.resume_project, project=name, actor=actor, now=now)
 
@@ -113,10 +102,10 @@ class Close(Act):
     """End a project for good."""
 
     fields = (CODE, WHY)
-    act_name = "project.close"
+    verb = "project.close"
 
     def doing(self, name: str, sent: Sent, actor: str, now: datetime) -> Callable[[Session], object]:
-        """With the reason."""
+        """End it, with the reason."""
         return partial(acts.close_project, project=name, why=sent["why"], actor=actor, now=now)
 
 
@@ -127,11 +116,6 @@ def last_moment(day: str) -> datetime:
     except ValueError:
         raise Unreadable("until: write the day as 2027-06-30") from None
     return start + timedelta(days=1, seconds=-1)
-
-
-def _administers(session: Session, *, person: str, now: datetime) -> None:
-    """Say no before a code is used up; the act asks again, and records a refusal."""
-    acts.as_admin(session, person, now=now)
 
 
 HANDLERS: list[tuple[str, Any]] = [
