@@ -7,10 +7,11 @@ Nobody but this module knows where a thing lies on the disk.
 import os
 import re
 from functools import cached_property
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -50,6 +51,35 @@ class Settings(BaseSettings):
     mail: str = Field(
         default="", description="host:port of an SMTP server; empty means mails go to a folder of the home"
     )
+
+    country: str = Field(
+        default="",
+        pattern="^([A-Z]{2})?$",
+        description="where the house computes, ISO 3166, e.g. DE; for data that stay",
+    )
+    networks: dict[str, list[str]] = Field(
+        default={}, description="zone of the network -> its address ranges; data may be limited to some zones"
+    )
+
+    @field_validator("networks")
+    @classmethod
+    def _ranges(cls, given: dict[str, list[str]]) -> dict[str, list[str]]:
+        for zone, ranges in given.items():
+            if not NAME.fullmatch(zone) or zone == "any":
+                raise ValueError(f"zone {zone[:40]!r}: a-z, 0-9 and hyphens, and not `any`")
+            for each in ranges:
+                ip_network(each)  # ValueError says what is wrong with it
+        return given
+
+    def zone(self, address: str) -> str:
+        """Return the zone that an address is in, the narrowest range first; empty if in none that is known."""
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return ""
+        known = [(ip_network(each), zone) for zone, ranges in self.networks.items() for each in ranges]
+        fits = [(net.prefixlen, zone) for net, zone in known if found in net]
+        return max(fits, default=(0, ""))[1]
 
     @classmethod
     def settings_customise_sources(

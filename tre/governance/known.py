@@ -19,6 +19,7 @@ from policies.facts import ALWAYS, NEVER, Role
 from tre.errors import NotFound
 from tre.governance import identities, training, uses
 from tre.records import merkle
+from tre.records.db import SETTINGS
 from tre.records.tables import (
     AgreementRow,
     AgreementTextRow,
@@ -106,6 +107,8 @@ class Known:
     emergencies: Mapping[tuple[str, str], datetime]
     applications: Mapping[int, ApplicationRow]
     rulings: Mapping[tuple[int, str], Mapping[str, bool]]
+    country: str = ""
+    """Where the house computes; empty if its settings do not say."""
 
     def person(self, name: str, *, second_factor: bool = False, network: str = "") -> facts.Person:
         """Return what is known of a person; of nobody, that they are suspended."""
@@ -130,7 +133,7 @@ class Known:
             lead=row.lead is not None and row.lead == person,
             grace_until=row.approved_until + GRACE,
             emergency_until=self.emergencies.get((name, person), NEVER),
-            combinable=uses.combinable([one.data_use for one in self._newest(name)]),
+            combinable=uses.combinable({one.dataset: one.data_use for one in self._newest(name)}),
             alone=found.alone,
             ml_plan=row.ml_plan,
             moratorium_until=max((self.use(name, one, person).moratorium_until for one in self._newest(name)),
@@ -156,17 +159,22 @@ class Known:
 
     def use(self, project: str, extract: Extract, person: str) -> uses.Use:
         """Match what a dataset allows with what the project is for, and who works in it."""
-        found = self.projects[project]
-        approval = found.approvals.get((extract.dataset, extract.version))
+        row = self.projects[project].row
+        approval = self.projects[project].approvals.get((extract.dataset, extract.version))
         number = approval.application if approval else None
         return uses.of(
             extract.data_use,
-            project=project,
-            application=self.applications.get(found.row.application or 0) or self.applications.get(number or 0),
+            project=row,
+            application=self.applications.get(row.application or 0) or self.applications.get(number or 0),
             asker=self.askers.get(person, uses.Asker()),
-            rulings=self._rulings(found.row.application, number, extract.dataset),
-            approved=approval is not None and approval.revoked_at is None,
-            since=approval.since if approval else self.now,
+            given=uses.Given(
+                since=approval.since if approval else None,
+                groups=tuple(json.loads(approval.groups)) if approval else (),
+                stands=approval is not None and approval.revoked_at is None,
+                rulings=self._rulings(row.application, number, extract.dataset),
+            ),
+            country=self.country,
+            diseases=None,
             now=self.now,
         )
 
@@ -241,6 +249,7 @@ def gather(
         emergencies=_emergencies(session, names, wanted, now),
         applications=applications,
         rulings=_rulings(session, applications),
+        country=chosen.country if (chosen := session.info.get(SETTINGS)) else "",
     )
 
 

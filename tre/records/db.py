@@ -24,6 +24,8 @@ from tre.settings import Settings
 
 REVISION = "0003"
 """The newest migration: what the tables of this version look like."""
+SETTINGS = "settings"
+"""Where a session keeps the choices of the house, of which some are facts: in which country it stands."""
 BUSY_SECONDS = 20
 # What a statement may begin with and still change nothing. All else counts as a change.
 LOOKS = frozenset({"SELECT", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA", "SET", "SHOW", "EXPLAIN"})
@@ -35,10 +37,10 @@ CHANGES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 class Records:
     """The database of one TRE: SQLite in the home, or PostgreSQL."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, settings: Settings | None = None) -> None:
         """Connect lazily; nothing is created here (see `tre.records.schema`)."""
         self.engine = _engine(make_url(url))
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, info={SETTINGS: settings})
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -78,7 +80,7 @@ def opened(settings: Settings) -> Records:
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise Unreadable(f"no records in {settings.home}: run `tre init`")
-    records = Records(settings.database_url)
+    records = Records(settings.database_url, settings)
     try:
         _check_revision(records, settings)
     except TREError:
