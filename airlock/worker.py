@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
 
 from airlock import asks, notify, release, requests, staging
 from airlock.checks import run, thresholds
@@ -26,14 +27,18 @@ from airlock.checks.file import File
 from airlock.checks.finding import Finding
 from airlock.states import State
 from airlock.tables import RequestRow
+from policies.engine import Decision
 from tre.data import evidence
 from tre.errors import Refused, Tampered, TREError, Unavailable
+from tre.governance import access, frozen
 from tre.records import audit
 from tre.records.db import Records, opened
 from tre.settings import Settings, load
 
 EVERY = 1.0
 """Seconds between two looks for work."""
+LOOK_EVERY = timedelta(seconds=10)
+"""How often it is asked again whether what waits still stands on anything."""
 LONGEST_CHECK = 300
 RETRY_REFUSED = timedelta(hours=1)
 RETRY_UNAVAILABLE = timedelta(minutes=1)
@@ -45,10 +50,15 @@ def work(settings: Settings, *, stop: Callable[[], bool] = lambda: False) -> Non
     thresholds.load(settings.thresholds)  # a profile that cannot be read is said now, not at the first request
     with _alone(settings):
         records = opened(settings)
+        looked = datetime.now(UTC) - LOOK_EVERY
         try:
             while not stop():
                 try:
-                    step(records, settings, now=datetime.now(UTC))
+                    now = datetime.now(UTC)
+                    step(records, settings, now=now)
+                    if now - looked >= LOOK_EVERY:
+                        look(records, now=now)
+                        looked = now
                 except TREError as error:
                     _LOG.error("the worker cannot go on, and tries again", why=str(error))
                 except Exception as error:  # noqa: BLE001 -- the next look may find it mended
@@ -70,6 +80,47 @@ def step(
         else:
             _release(records, settings, request, now=now)
     return len(waiting)
+
+
+def look(records: Records, *, now: datetime) -> int:
+    """Ask again about requests that wait; record what froze or thawed. Return how many did."""
+    with records.read() as session:
+        rows = session.scalars(select(RequestRow).where(RequestRow.state.in_((State.IN_REVIEW, State.APPROVED))))
+        moved = [row.id for row in rows if _freezes(session, row, now) is not None]
+    for request in moved:
+        with records.act("worker", "export.frozen", f"export/{request}") as session:
+            row = requests.locked(session, request)
+            if (said := _freezes(session, row, now)) is not None:
+                _freeze(session, row, said, now)
+    return len(moved)
+
+
+def _freezes(session: Session, row: RequestRow, now: datetime) -> Decision | None:
+    """Return what the rules say of what a request stands on, if that is not what is written down."""
+    kinds = frozenset(file.kind for file in asks.files_of(session, row.id, row.round))
+    said = access.decide(session, asks.submit(session, row.project, row.requester, kinds=kinds, now=now))
+    rests = bool(frozen.frozen(session, "export", (requests.subject(row),)))
+    return said if bool(frozen.lapsed(said)) != rests else None
+
+
+def _freeze(session: Session, row: RequestRow, said: Decision, now: datetime) -> None:
+    about = requests.subject(row)
+    approvers = (vote.approver for vote in asks.votes_of(session, row))
+    frozen.note(
+        session,
+        "export",
+        about,
+        said,
+        people=(row.requester, *approvers),
+        url=notify.url(row.id),
+        actor="worker",
+        now=now,
+    )
+    remedies = dict(zip(said.rules, said.remedies, strict=True))
+    if row.state == State.IN_REVIEW:  # one that is approved says itself why it is not released
+        row.trouble = (
+            " ".join(["It rests.", *(remedies[rule] for rule in rules)]) if (rules := frozen.lapsed(said)) else ""
+        )
 
 
 def check(records: Records, settings: Settings, request: int, *, now: datetime) -> None:

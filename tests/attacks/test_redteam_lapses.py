@@ -78,6 +78,10 @@ def test_an_old_version_that_is_revoked_is_not_hidden_by_a_newer_one(sentinel, h
     assert sorted(hub.stopped) == [("sunrise", "ann"), ("sunrise", "ben")]
 
 
+def stands(records, person, at):
+    return visits.stands(visits.row_of(records, "sunrise", person), now=at)
+
+
 def lapse(records, now, name="ann"):
     with records.act(HOST, "test.change", "home") as session:
         projects.remove_member(session, "sunrise", name, actor=HOST, now=now)
@@ -92,25 +96,26 @@ def test_a_room_that_nobody_could_end_stays_on_the_list(sentinel, hub, records, 
 
     monkeypatch.setattr(watching, "end_container", silent)
     lapse(records, now)
-    sentinel.round(now + timedelta(seconds=10))
-    sentinel.round(now + timedelta(seconds=20))
+    for seconds in (10, 31, 41):
+        sentinel.round(now + timedelta(seconds=seconds))
     assert tried == [("sunrise", "ann")] * 2
     assert "ann" in {row.person for row in visits.open_now(records)}
 
 
 def test_a_room_that_lapsed_is_not_given_back_to_its_person(sentinel, hub, records, now):
     """The spawner asks this before it registers a room again, and before it calls a new one open."""
-    assert visits.stands(records, "sunrise", "ann")
+    assert stands(records, "ann", now)
     hub.answers = False  # and the Hub does not stop it
     lapse(records, now)
     sentinel.round(now + timedelta(seconds=10))
-    assert not visits.stands(records, "sunrise", "ann")
-    assert visits.stands(records, "sunrise", "ben")
+    assert stands(records, "ann", now + timedelta(seconds=10))  # it may save what is open
+    assert not stands(records, "ann", now + timedelta(seconds=31))  # whether or not the sentinel still lives
+    assert stands(records, "ben", now + timedelta(seconds=31))
 
 
 def test_a_room_that_was_closed_while_it_opened_does_not_stand(sentinel, records, now):
     visits.closed(records, "sunrise", "ann", actor="sentinel", because="it lapsed", now=now)
-    assert not visits.stands(records, "sunrise", "ann")
+    assert not stands(records, "ann", now)
 
 
 def test_all_browsers_are_cut_off_before_the_first_room_is_waited_for(sentinel, hub, records, now, monkeypatch):

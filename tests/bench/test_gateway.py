@@ -202,7 +202,7 @@ async def at_work(settings, gateway: psutil.Process) -> list[tuple[float, float]
     """Let each of twenty rooms serve two browser tabs at once; return the gateway's memory over that time."""
     async with hub(settings, PEOPLE), rooms(settings, PEOPLE) as uids:
         for person, uid in uids.items():
-            await control.put(settings, person, f"of-{person}", uid=uid, token="t", client_id="c")
+            await control.put(settings, person, f"of-{person}", uid=uid, token="t", client_id="c", until=None)
         seen = []
         watching = asyncio.create_task(watch(gateway, seen))
         await asyncio.gather(*(work(settings, person) for person in PEOPLE for _ in range(TABS)))

@@ -33,6 +33,8 @@ from tre.settings import Settings
 HERE: Final = Path(__file__).parents[2]
 RECIPE: Final = "4"
 """Count this up when `rootfs` or `archive` makes something else of the same inputs."""
+LAB: Final = HERE / "images/notebook/tre-lab"
+"""Our own part of JupyterLab, as it is: nothing is built."""
 REPOSITORY: Final = "hortus/notebook"
 SITE: Final = "opt/venv/lib/python3.11/site-packages"
 SHARE: Final = "opt/venv/share/jupyter"
@@ -97,7 +99,7 @@ def current(settings: Settings) -> Image:
 
 def wanted() -> str:
     """Return the digest of everything an image is made from."""
-    return _digest([base_digest()], [HERE / "images/notebook/overlay", HERE / "tre/notebook"])
+    return _digest([base_digest()], [HERE / "images/notebook/overlay", LAB, HERE / "tre/notebook"])
 
 
 def base_digest() -> str:
@@ -161,6 +163,7 @@ def _make_base(base: Path, say: Say) -> None:
 def _lay(top: Path) -> None:
     """Gather our own files where they will be in the image, readable by every uid."""
     shutil.copytree(HERE / "images/notebook/overlay", top)
+    shutil.copytree(LAB, top / SHARE / "labextensions" / LAB.name)
     package = top / SITE / "tre"
     shutil.copytree(HERE / "tre/notebook", package / "notebook", ignore=shutil.ignore_patterns("__pycache__"))
     (package / "__init__.py").write_text('"""What an analyst imports inside a room."""\n', "utf-8")

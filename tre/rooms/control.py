@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 
 from tre.errors import Unavailable
@@ -38,9 +39,12 @@ def _ask(settings: Settings, method: str, path: str, body: object = None) -> int
     return answer.status
 
 
-async def put(settings: Settings, person: str, project: str, *, uid: int, token: str, client_id: str) -> None:
-    """Open a room to its person's browser."""
+async def put(
+    settings: Settings, person: str, project: str, *, uid: int, token: str, client_id: str, until: datetime | None
+) -> None:
+    """Open a room to its person's browser, until its end."""
     body = {"person": person, "project": project, "uid": uid, "token": token, "client_id": client_id}
+    body["until"] = until.isoformat() if until else ""
     await asyncio.to_thread(_ask, settings, "PUT", f"/rooms/{person}/{project}", body)
 
 
@@ -52,6 +56,12 @@ async def known(settings: Settings, person: str, project: str) -> bool:
 async def drop(settings: Settings, person: str, project: str) -> None:
     """Close a room to every browser."""
     await asyncio.to_thread(drop_now, settings, person, project)
+
+
+def move_now(settings: Settings, person: str, project: str, *, until: datetime, why: str = "") -> None:
+    """Give a room another end; `why` says that it closes then, and the person is told."""
+    body = {"until": until.isoformat(), "why": why}
+    _ask(settings, "PATCH", f"/rooms/{person}/{project}", body)
 
 
 def drop_now(settings: Settings, person: str, project: str) -> None:

@@ -1,17 +1,19 @@
 """A room that may not be open any more is closed within a minute, whoever forgot to close it.
 
-Every ten seconds the rules are asked again for each open room. A no closes it; an error in asking is a no. Only records
-that do not answer at all are given a little time, `PATIENCE_SECONDS`, since a restart of the database would otherwise
-close every room of the house; after that all known rooms are closed. The sentinel also ends the sessions of suspended
-people, and signs the log once a minute when it grew.
+Every ten seconds, and sooner when somebody rings or a known end comes, the rules are asked again for every open room
+and for what waits. A no closes a room: at once where the rule says so, else after a few seconds in which its pages save
+what is open. An error in asking is a no. Only records that do not answer at all are given a little time,
+`PATIENCE_SECONDS`, since a restart of the database would otherwise close every room of the house. The sentinel also
+ends the sessions of suspended people, reminds people of what will lapse, sends their mail, and signs the log.
+
+It extends nothing by being dead: each room has its own end, at which the gateway and the Hub close it without asking.
 """
 
-import json
 import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -22,18 +24,25 @@ from docker.errors import DockerException
 from docker.errors import NotFound as NoContainer
 from sqlalchemy import select
 
+from policies.book import POLICY_ERROR, Rule
 from tre import settings as configuration
 from tre.errors import TREError, Unavailable
-from tre.governance import access
+from tre.governance import access, reminders, rulebook
 from tre.governance.nudge import Bell
 from tre.records import checkpoint
 from tre.records.db import Records, opened
 from tre.records.tables import PersonRow, RoomRow
-from tre.rooms import control, visits
+from tre.rooms import control, pending, postman, visits
 from tre.rooms.room import container_name
+from tre.rooms.visits import Lapse
 from tre.settings import Settings
 
 ROUND_SECONDS = 10
+GRACE_SECONDS = 20
+"""For so long a room that lapsed saves what is open, unless the rule closes it at once."""
+SHORTLY = 0.2
+REMIND_SECONDS = 3600
+POST_SECONDS = 2.0
 PATIENCE_SECONDS = 25
 SIGN_SECONDS = 60
 SETTLE_SECONDS = 120
@@ -41,14 +50,19 @@ SETTLE_SECONDS = 120
 HUB_SECONDS = 20.0
 SILENT = "the records did not answer, so nobody could say that the room may be open"
 
+AT_ONCE = frozenset({"R01", "R06", "R09", "R10", "R31", "R40", POLICY_ERROR})
+"""Rules that leave no time to save; `rules.toml` may name more (`at_once`)."""
+
 log = logging.getLogger("sentinel")
 
 
-class Lapse(NamedTuple):
-    """Why an open room may not be open."""
+class Judged(NamedTuple):
+    """What the rules say to an open room."""
 
-    because: str
-    rules: tuple[str, ...]
+    lapse: Lapse | None
+    at_once: bool
+    until: datetime | None
+    """First known end of what the yes stands on."""
 
 
 class Hub:
@@ -100,28 +114,84 @@ class Sentinel:
         self._known: dict[tuple[str, str], RoomRow] = {}
         self._answered = began
         self._signed = began - timedelta(seconds=SIGN_SECONDS)
+        self._reminded = began - timedelta(seconds=REMIND_SECONDS)
+        self._told: dict[int, datetime] = {}
+        """Ends that the gateway has acknowledged."""
 
     def round(self, now: datetime) -> None:
         """Look once at everything."""
         try:
             self._watch(now)
             self._suspended()
+            self._waiting(now)
+            self._remind(now)
             self._sign(now)
             self._answered = now
         except Unavailable as error:
             self._without_records(error, now)
 
+    def pause(self, now: datetime) -> float:
+        """Return for how many seconds nothing is due: until the next round, or the first known end of a room."""
+        ends = [(row.until - now).total_seconds() for row in self._known.values() if row.until]
+        return max(0.0, min((ROUND_SECONDS, *(end + SHORTLY for end in ends))))
+
     def _watch(self, now: datetime) -> None:
         rows = visits.open_now(self._records)
         self._known = {(row.project, row.person): row for row in rows}
-        lapses = [(row, lapse) for row in rows if (lapse := judged(self._records, row, now=now)) is not None]
-        for row, lapse in lapses:
-            visits.lapsed(self._records, row, because=lapse.because, rules=lapse.rules, now=now)
-            log.info("room %s of %s closes: %s", row.project, row.person, lapse.because)
+        found = self._judged(rows, now)
+        over = [row for row in rows if self._is_over(row, found[row.id], now)]
+        for row in over:
+            log.info("room %s of %s closes: %s", row.project, row.person, row.closed_because)
             cut_off(self._settings, row.project, row.person)  # all browsers first: stopping takes seconds for each
-        for row, lapse in lapses:
-            self._stop(row, lapse.because, now)
+        for row in over:
+            self._stop(row, row.closed_because, now)
+        self._move(rows, found, now)
         self._reconcile(rows, now)
+
+    def _judged(self, rows: Collection[RoomRow], now: datetime) -> dict[int, Judged]:
+        """Ask the rules about all rooms in one look; what cannot be asked is a no for each."""
+        if not rows:
+            return {}
+        try:
+            with self._records.read() as session:
+                standing = access.standing(session, rows, now=now)
+                book = rulebook.in_force(session).book
+        except Unavailable:
+            raise
+        except TREError as error:
+            lapse = Lapse(f"the rules could not be asked: {error}", (POLICY_ERROR,))
+            return {row.id: Judged(lapse, at_once=True, until=None) for row in rows}
+        return {row.id: _one(standing[row.id], book) for row in rows}
+
+    def _is_over(self, row: RoomRow, judged: Judged, now: datetime) -> bool:
+        """Write a lapse down when it is first seen; tell whether the room must end now."""
+        if judged.lapse is not None and not row.closed_because:
+            begun = row.until is not None and row.until <= now  # a known end: the person was warned
+            grace = timedelta(0) if judged.at_once or begun else timedelta(seconds=GRACE_SECONDS)
+            visits.lapsed(self._records, row, judged.lapse, until=now + grace, actor="sentinel", now=now)
+            if grace:
+                self._tell_gateway(row, now + grace, judged.lapse.because)
+        return bool(row.closed_because) and (judged.at_once or row.until is None or row.until <= now)
+
+    def _move(self, rows: Collection[RoomRow], found: Mapping[int, Judged], now: datetime) -> None:
+        """Move the ends of rooms whose facts changed, and let the gateway know of every end it does not."""
+        stay = {row.id: row for row in rows if not row.closed_because}
+        ends = {key: end for key in stay if (end := found[key].until) is not None and end > now}
+        if moved := {key: end for key, end in ends.items() if end != stay[key].until}:
+            visits.moved(self._records, moved, now=now)
+        self._told = {key: end for key, end in self._told.items() if key in stay}
+        for key, end in ends.items():
+            stay[key].until = end
+            if self._told.get(key) != end and self._tell_gateway(stay[key], end, ""):
+                self._told[key] = end
+
+    def _tell_gateway(self, row: RoomRow, until: datetime, why: str) -> bool:
+        try:
+            control.move_now(self._settings, row.person, row.project, until=until, why=why)
+        except Unavailable as error:  # it holds the end that it was told before
+            log.warning("%s", error)
+            return False
+        return True
 
     def _stop(self, row: RoomRow, because: str, now: datetime) -> None:
         """Have the Hub stop a room. If the Hub does not, cut the browser off and end the container ourselves."""
@@ -148,6 +218,18 @@ class Sentinel:
             if (row.project, row.person) not in running:
                 self._end(row, "it was found closed", now)
 
+    def _waiting(self, now: datetime) -> None:
+        """Ask again about what waits for a decision."""
+        pending.look(self._records, now=now)
+
+    def _remind(self, now: datetime) -> None:
+        """Tell people once of what will lapse; looked at every hour, so that a day is never missed."""
+        if now - self._reminded < timedelta(seconds=REMIND_SECONDS):
+            return
+        self._reminded = now
+        with self._records.act("sentinel", "notice.tell", "people") as session:
+            reminders.send(session, now)
+
     def _suspended(self) -> None:
         with self._records.read() as session:
             names = tuple(session.scalars(select(PersonRow.name).where(PersonRow.suspended.is_(True))))
@@ -170,23 +252,12 @@ class Sentinel:
             self._known = {}
 
 
-def judged(records: Records, row: RoomRow, *, now: datetime) -> Lapse | None:
-    """Ask the rules about an open room; None if it may stay. What cannot be asked is a no."""
-    try:
-        with records.read() as session:
-            opening = access.opening(session, row.project, row.person, now=now)
-            mounts = [access.Mount(**mount) for mount in json.loads(row.mounts)]
-            gone = access.lapsed(session, row.project, row.person, mounts, now=now)
-    except Unavailable:
-        raise
-    except TREError as error:
-        return Lapse(f"the rules could not be asked: {error}", ())
-    if not opening.decision.allowed:
-        return Lapse("; ".join(opening.decision.remedies) or "the rules say no", opening.decision.rules)
-    if gone:
-        rules = tuple(rule for _, decision in gone for rule in decision.rules)
-        return Lapse(f"{', '.join(name for name, _ in gone)} may not be mounted any more", rules)
-    return None
+def _one(standing: access.Standing, book: Mapping[str, Rule]) -> Judged:
+    lapse = visits.lapse_of(standing)
+    at_once = lapse is not None and any(
+        rule in AT_ONCE or (rule in book and book[rule].at_once) for rule in lapse.rules
+    )
+    return Judged(lapse, at_once=at_once, until=standing.until)
 
 
 def end_container(settings: Settings, project: str, person: str) -> None:
@@ -214,11 +285,22 @@ def cut_off(settings: Settings, project: str, person: str) -> None:
 
 def watch(sentinel: Sentinel, stop: threading.Event, clock: Callable[[], datetime], bell: Bell) -> None:
     """Go round until told to stop, and at once when somebody rings. A fault in one round does not end the watch."""
-    while not bell.wait(stop, ROUND_SECONDS):
+    while not bell.wait(stop, sentinel.pause(clock())):
         try:
             sentinel.round(clock())
         except TREError as error:
             log.error("%s", error)  # noqa: TRY400 -- one line says it
+
+
+def send_mail(settings: Settings, stop: threading.Event) -> None:
+    """Send what is queued until told to stop, beside the watch: a mail server that is slow delays no room's end."""
+    records = Records(settings.database_url)
+    while not stop.wait(POST_SECONDS):
+        try:
+            postman.send_waiting(records, settings, now=datetime.now(UTC))
+        except TREError as error:
+            log.warning("mail: %s", error)
+    records.close()
 
 
 def main() -> int:
@@ -235,7 +317,10 @@ def main() -> int:
         print(f"sentinel: {error}", file=sys.stderr)
         return error.exit_code
     hub, bell = Hub(settings), Bell(settings)
+    post = threading.Thread(target=send_mail, args=(settings, stop), name="postman")
+    post.start()
     watch(Sentinel(settings, records, hub, began=datetime.now(UTC)), stop, lambda: datetime.now(UTC), bell)
+    post.join()
     bell.close()
     hub.close()
     records.close()

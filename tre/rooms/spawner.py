@@ -20,6 +20,7 @@ from traitlets import Instance, default
 from tre.errors import Refused, TREError, Unavailable
 from tre.host import image
 from tre.records.db import Records
+from tre.records.tables import RoomRow
 from tre.rooms import control, folders, house, visits
 from tre.rooms.room import CALLBACK, Room, container, container_name, host, host_config, origin, prefix, room_for
 from tre.settings import Settings
@@ -90,8 +91,10 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
                 uid=room.uid,
                 token=self.api_token,
                 client_id=self.oauth_client_id,
+                until=visit.until,
             )
-            if not await _aside(visits.stands, self.tre_records, self.name, self.user.name):  # silent records: no
+            row = await _aside(visits.row_of, self.tre_records, self.name, self.user.name)  # silent records: no
+            if row is None or row.closed_because or not visits.stands(row, now=datetime.now(UTC)):
                 raise Refused("it may not be open any more: something changed while it was opening")
             done = True
         finally:
@@ -145,24 +148,39 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
             self.log.warning("%s: Docker does not answer: %s", self._log_name, error)
             return None if self.object_id else 0  # an engine that is silent has not closed a room that was open
         if state is None and self.name and not self._start_pending:
-            state = await self._remind() if await self._stands() else await self._lapsed()
+            return await self._looked_at()
         return state
 
-    async def _stands(self) -> bool:
-        """Ask the records whether this room may be open; while they are silent, the sentinel keeps the time."""
+    async def _looked_at(self) -> int | None:
+        """Ask the records whether this room may be open; while they are silent, the gateway keeps its end."""
         try:
-            return await _aside(visits.stands, self.tre_records, self.name, self.user.name)
+            row = await _aside(visits.row_of, self.tre_records, self.name, self.user.name)
         except Unavailable as error:
             self.log.warning("%s: %s", self._log_name, error)
-            return True
+            return await self._remind(None)
+        if visits.stands(row, now=datetime.now(UTC)):
+            return await self._remind(row)
+        return await self._lapsed(row)
 
-    async def _lapsed(self) -> int:
-        """End a room that lapsed while nobody could end it, or while it opened."""
+    async def _lapsed(self, row: RoomRow | None) -> int:
+        """End a room that lapsed while nobody could end it, or while it opened, or whose end nobody moved."""
         self.log.warning("%s: it may not be open any more: closing it", self._log_name)
+        if row is not None and not row.closed_because:
+            await self._write_lapse(row)
         await self.stop()
         return 1
 
-    async def _remind(self) -> int | None:
+    async def _write_lapse(self, row: RoomRow) -> None:
+        """Write down why it ends: the sentinel, whose task it is, did not."""
+        now = datetime.now(UTC)
+        try:
+            lapse = await _aside(visits.judged, self.tre_records, row, now=now) or visits.Lapse(visits.OVER)
+            await _aside(visits.lapsed, self.tre_records, row, lapse, until=now, actor="hub", now=now)
+        except TREError as error:  # it ends all the same
+            self.log.warning("%s: %s", self._log_name, error)
+            self._closed_because = visits.OVER
+
+    async def _remind(self, row: RoomRow | None) -> int | None:
         """Register again if the gateway lost its file. If the Hub lost the token too, the room must end."""
         try:
             if await control.known(self.tre_settings, self.user.name, self.name):
@@ -172,6 +190,8 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
                 self._closed_because = "Hub and gateway had both forgotten it"
                 await self.stop()
                 return 1
+            if row is None:  # the records are silent: without them, nobody knows until when
+                return None
             uid = int((await self.get_object())["Config"]["User"].partition(":")[0])
             await control.put(
                 self.tre_settings,
@@ -180,6 +200,7 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
                 uid=uid,
                 token=self.api_token,
                 client_id=self.oauth_client_id,
+                until=row.until,
             )
         except Unavailable as error:
             self.log.warning("%s: %s", self._log_name, error)

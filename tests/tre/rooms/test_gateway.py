@@ -104,7 +104,7 @@ async def around(settings, records):
         await web.TCPSite(runner, "127.0.0.1", port).start()
         runners.append(runner)
     runners.append(await serve(gateway, settings))
-    await control.put(settings, "ann", "sunrise", uid=UID, token="server-token", client_id="client")
+    await control.put(settings, "ann", "sunrise", uid=UID, token="server-token", client_id="client", until=None)
     session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
     try:
         yield Around(settings, gateway, hub, session)

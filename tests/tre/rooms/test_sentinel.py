@@ -94,17 +94,19 @@ def revoke(session, now, application):
 
 
 @pytest.mark.parametrize(
-    ("change", "rule"),
-    [(suspend, "R01"), (remove, "R00"), (rest, "R06"), (revoke, "R09")],
+    ("change", "rule", "grace"),
+    [(suspend, "R01", 0), (remove, "R00", 20), (rest, "R06", 0), (revoke, "R09", 0)],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_a_room_whose_fact_lapsed_is_stopped_and_the_log_says_which(
-    sentinel, hub, records, now, application, change, rule
+    sentinel, hub, records, now, application, change, rule, grace
 ):
     with records.act(HOST, "test.change", "home") as session:
         change(session, now, application)
     sentinel.round(now + timedelta(seconds=10))
-    assert hub.stopped == [("sunrise", "ann")]
+    assert hub.stopped == ([] if grace else [("sunrise", "ann")])
+    sentinel.round(now + timedelta(seconds=10 + grace))
+    assert ("sunrise", "ann") in hub.stopped
     with records.read() as session:
         from sqlalchemy import select
 
@@ -122,6 +124,7 @@ def test_the_reason_of_the_lapse_is_the_reason_of_the_closing(sentinel, records,
     with records.act(HOST, "test.change", "home") as session:
         remove(session, now, application)
     sentinel.round(now)
+    sentinel.round(now + timedelta(seconds=20))
     visits.closed(records, "sunrise", "ann", actor="hub", because="the person stopped it", now=now)
     assert "member" in room(records).closed_because
     assert acts(records)[-1] == "session.close"
@@ -130,7 +133,7 @@ def test_the_reason_of_the_lapse_is_the_reason_of_the_closing(sentinel, records,
 def test_a_hub_that_does_not_stop_a_room_is_not_waited_for(sentinel, hub, records, ended, now, application):
     hub.answers = False
     with records.act(HOST, "test.change", "home") as session:
-        remove(session, now, application)
+        rest(session, now, application)
     sentinel.round(now)
     assert ended == [("sunrise", "ann")]
     assert room(records).closed_at == now
@@ -147,7 +150,7 @@ def test_rules_that_cannot_be_asked_close_the_room(sentinel, hub, now, monkeypat
     def broken(*_, **__):
         raise Refused("the rules are unfit")
 
-    monkeypatch.setattr(watching.access, "opening", broken)
+    monkeypatch.setattr(watching.access, "standing", broken)
     sentinel.round(now)
     assert hub.stopped == [("sunrise", "ann")]
 

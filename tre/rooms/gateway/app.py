@@ -5,6 +5,7 @@ import html
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -31,6 +32,7 @@ SAVE_SECONDS = 5
 SAVE_AT_LATEST_SECONDS = 60
 ACTIVITY_SECONDS = 60
 ASK_ACCOUNT_SECONDS = 5
+TOLD_SECONDS = 20
 READY_SECONDS = 3
 READY_TICK_SECONDS = 0.05
 LARGEST_UPLOAD = 32 * 1024 * 1024
@@ -57,6 +59,7 @@ class Gateway:
         self._saving = asyncio.Lock()
         self._refusals: Counter[tuple[Key, str, str]] = Counter()
         self._suspended: dict[str, tuple[float, bool]] = {}
+        self._told: dict[Key, tuple[float, list[dict[str, str]]]] = {}
 
     # --- rooms come and go ---------------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -84,6 +87,15 @@ class Gateway:
     def registered(self, person: str, project: str) -> bool:
         """Tell whether a room is open here."""
         return self._registry.get(person, project) is not None
+
+    def move(self, person: str, project: str, until: datetime, why: str) -> bool:
+        """Give a room another end, after a restart too; tell whether it is open here."""
+        given, room = self._registry.get(person, project), self._rooms.get(Key(person, project))
+        if given is None or room is None:
+            return False
+        self._registry.put(replace(given, until=until.isoformat(), why=why))
+        room.move(until, why)
+        return True
 
     async def stop(self) -> None:
         """End this process; rooms live on, and are open again when the next one starts."""
@@ -162,6 +174,8 @@ class Gateway:
         return web.json_response({}, status=200 if up else 503, headers={"X-JupyterHub-Version": hub_version})
 
     async def _inside(self, request: web.Request, room: OpenRoom) -> web.StreamResponse:
+        if room.left <= 0:
+            raise Refused(room.over())
         if request.raw_path.partition("?")[0] == room.prefix + CALLBACK and request.method == "GET":
             answer = await room.login.finish(request)
             answer.headers.update(room.guards)
@@ -173,6 +187,9 @@ class Gateway:
         request[KNOWN] = True
         # 2. From where?
         _check_origin(request, room)
+        below = request.raw_path.partition("?")[0].removeprefix(room.prefix)
+        if below == me.PATH and request.method == "GET":
+            return await self._me(room)
         # 3. What for?
         passage = paths.judge(request.method, request.raw_path, room.prefix)
         below = paths.split(request.raw_path)[0].removeprefix(room.prefix)
@@ -187,6 +204,20 @@ class Gateway:
             room.touch()
         return await forward(request, room, passage, self._meter)
 
+    async def _me(self, room: OpenRoom) -> web.Response:
+        """Say how the room stands: answered here, whatever the room would say. It is not counted: it is not of it."""
+        standing = me.standing(room.key, self._meter, until=room.until, why=room.why, left=room.left)
+        standing |= {"home": f"{self._settings.hub_origin}/hub/home", "notices": await self._notices(room.key)}
+        return web.json_response(standing, headers=room.guards)
+
+    async def _notices(self, key: Key) -> list[dict[str, str]]:
+        """Read what the person must know, and remember it for a little while: every open page asks each few seconds."""
+        until, told = self._told.get(key, (0.0, []))
+        if monotonic() >= until:
+            told = await asyncio.to_thread(self._books.told, key)
+            self._told[key] = (monotonic() + TOLD_SECONDS, told)
+        return told
+
     def _stranger(self, request: web.Request, room: OpenRoom) -> web.Response:
         if request.method != "GET" or not _navigates(request):
             raise Refused("you are not signed in to this room; open it from the Hub's home page")
@@ -197,7 +228,7 @@ class Gateway:
 
     async def _may(self, room: OpenRoom, token: str) -> bool:
         """Ask the Hub and our own table whether this person may be here now."""
-        if self._rooms.get(room.key) is not room or await self._is_suspended(room.key.person):
+        if self._rooms.get(room.key) is not room or room.left <= 0 or await self._is_suspended(room.key.person):
             return False
         return await room.login.allowed(token)
 

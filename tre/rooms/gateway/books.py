@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 
-from tre.governance import superseded
+from tre.governance import notices, superseded
 from tre.records import audit
 from tre.records.db import Records
 from tre.records.tables import PersonRow
@@ -14,6 +15,8 @@ from tre.rooms.room import subject
 from tre.settings import Settings
 
 ACTOR = "gateway"
+TOLD = 5
+"""So many notices are shown in a room at once; the home page has all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,17 @@ class Books:
         with self._records.read() as session:
             mounts = superseded.mounted(session, key.project, key.person)
             return tuple(superseded.notices(session, key.project, mounts))
+
+    def told(self, key: Key) -> list[dict[str, str]]:
+        """Return what a person was told and did not read, and what is said of the data in their room."""
+        with self._records.read() as session:
+            mine = notices.of(session, key.person)[:TOLD]
+            mounts = superseded.mounted(session, key.project, key.person)
+            of_data = superseded.notices(session, key.project, mounts)
+            said = [{"id": f"n{row.id}", "text": row.text, "url": row.url} for row in mine]
+            return said + [
+                {"id": f"d{sha256(text.encode()).hexdigest()[:12]}", "text": text, "url": ""} for text in of_data
+            ]
 
 
 def utc() -> datetime:

@@ -52,7 +52,11 @@ async def channel(
         room.channels.add(here)
         try:
             code, why = await _first(
-                _out(inner, outer, room, meter), _in(outer, inner, room), _watch(may_stay), room.until_closed()
+                _out(inner, outer, room, meter),
+                _in(outer, inner, room),
+                _watch(may_stay),
+                room.until_closed(),
+                room.until_over(),
             )
             await end(outer, code, why)
         finally:

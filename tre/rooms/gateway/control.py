@@ -8,7 +8,7 @@ from tre.errors import TREError
 from tre.rooms import sockets
 from tre.rooms.control import NAME
 from tre.rooms.gateway.app import Gateway
-from tre.rooms.gateway.registry import read
+from tre.rooms.gateway.registry import moment, read
 from tre.settings import Settings
 
 
@@ -19,6 +19,7 @@ async def serve(gateway: Gateway, settings: Settings) -> web.AppRunner:
     app.router.add_get("/", orders.alive)
     app.router.add_put("/rooms/{person}/{project}", orders.put)
     app.router.add_get("/rooms/{person}/{project}", orders.get)
+    app.router.add_patch("/rooms/{person}/{project}", orders.patch)
     app.router.add_delete("/rooms/{person}/{project}", orders.delete)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
     await runner.setup()
@@ -54,6 +55,16 @@ class Orders:
     async def get(self, request: web.Request) -> web.Response:
         """Tell whether a room is open."""
         known = self._gateway.registered(request.match_info["person"], request.match_info["project"])
+        return web.json_response({}, status=200 if known else 404)
+
+    async def patch(self, request: web.Request) -> web.Response:
+        """Give a room another end."""
+        try:
+            said = await request.json()
+            until, why = moment(said["until"]), str(said["why"])
+            known = self._gateway.move(request.match_info["person"], request.match_info["project"], until, why)
+        except (TREError, ValueError, KeyError, TypeError) as error:
+            return web.json_response({"error": f"the end cannot be read: {error}"}, status=422)
         return web.json_response({}, status=200 if known else 404)
 
     async def delete(self, request: web.Request) -> web.Response:

@@ -2,12 +2,38 @@
 
 import asyncio
 import json
+from datetime import datetime
 
 from tre.errors import TREError
 from tre.rooms.gateway.books import Books, utc
 from tre.rooms.gateway.meter import Key, Meter
 
 NOTICE_FROM = 0.8
+PATH = "tre/me"
+"""Below a room's prefix: what its page asks the gateway; it never gets as far as the room."""
+
+
+def standing(key: Key, meter: Meter, *, until: datetime | None, why: str, left: float) -> dict[str, object]:
+    """Say how long the room is open, why it closes if it does, and how much was seen of it."""
+    return {
+        "person": key.person,
+        "project": key.project,
+        "until": until.isoformat() if until else None,
+        "seconds_left": max(0, round(left)) if until else None,
+        "closing_at": until.isoformat() if until and why else None,
+        "why": why,
+        "meter": _spent(key, meter),
+    }
+
+
+def _spent(key: Key, meter: Meter) -> dict[str, int]:
+    now, count = utc(), meter.of(key)
+    return {
+        "hour_bytes": count.hour(now),
+        "hour_limit": count.limits.hour,
+        "day_bytes": count.day(now),
+        "day_limit": count.limits.day,
+    }
 
 
 async def answer(key: Key, meter: Meter, books: Books) -> dict[str, object]:
@@ -27,11 +53,6 @@ async def answer(key: Key, meter: Meter, books: Books) -> dict[str, object]:
         "datasets": [
             {"name": one["dataset"], "version": one["version"], "path": f"/data/{one['dataset']}"} for one in mounts
         ],
-        "meter": {
-            "hour_bytes": count.hour(now),
-            "hour_limit": count.limits.hour,
-            "day_bytes": count.day(now),
-            "day_limit": count.limits.day,
-        },
+        "meter": _spent(key, meter),
         "notices": notices,
     }

@@ -1,7 +1,9 @@
 """One open room, as the gateway holds it: its sign-in, its socket, the browsers that are connected now."""
 
 import asyncio
+import math
 from datetime import UTC, datetime
+from time import monotonic
 
 import aiohttp
 from aiohttp import web
@@ -17,6 +19,8 @@ from tre.settings import Settings
 
 CLOSED = 4403
 CLOSE_SECONDS = 2
+LOOK_SECONDS = 1.0
+OVER = "something that it stands on has ended; the home page says what"
 
 
 class OpenRoom:
@@ -33,12 +37,36 @@ class OpenRoom:
         self.guards = headers.guards(self.origin, self.prefix)
         self.channels: set[asyncio.Task[object]] = set()
         """The tasks that serve a browser's channel each."""
+        self._end = math.inf
+        self.move(given.end, given.why)
         self._closing: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.active_at: datetime | None = None
         self._settings = settings
         self._folder = settings.room_sockets(given.project, given.person)
         self._session: aiohttp.ClientSession | None = None
         self._listener: Listener | None = None
+
+    def move(self, until: datetime | None, why: str = "") -> None:
+        """Take another end. It is held by two clocks: one that is set back makes nothing longer."""
+        self.until, self.why = until, why
+        left = (until - datetime.now(UTC)).total_seconds() if until else math.inf
+        self._end = monotonic() + left
+
+    @property
+    def left(self) -> float:
+        """Seconds until it is over, by the clock that says fewer; negative afterwards."""
+        wall = (self.until - datetime.now(UTC)).total_seconds() if self.until else math.inf
+        return min(wall, self._end - monotonic())
+
+    async def until_over(self) -> tuple[int, str]:
+        """Wait for the room's own end, which may be moved meanwhile."""
+        while self.left > 0:  # noqa: ASYNC110 -- a time that may be moved, in a clock that may be set
+            await asyncio.sleep(min(max(self.left, 0.01), LOOK_SECONDS))
+        return CLOSED, self.over()
+
+    def over(self) -> str:
+        """Say that its time is over."""
+        return f"this room is closed: {self.why or OVER}"
 
     def touch(self) -> None:
         """Note that a person did something."""

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from tre.errors import Unreadable
@@ -22,6 +23,15 @@ class Registration:
     uid: int
     token: str
     client_id: str
+    until: str = ""
+    """RFC 3339: from then on nothing passes, whoever is left to close the room. Empty: no end is known."""
+    why: str = ""
+    """Why it closes at `until`; empty while it may go on."""
+
+    @property
+    def end(self) -> datetime | None:
+        """When it is over."""
+        return moment(self.until) if self.until else None
 
     @property
     def prefix(self) -> str:
@@ -32,6 +42,14 @@ class Registration:
     def key(self) -> tuple[str, str]:
         """Person and project."""
         return self.person, self.project
+
+
+def moment(text: str) -> datetime:
+    """Read a time with its zone."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise Unreadable("registration: a time without a zone")
+    return found
 
 
 def read(value: object) -> Registration:
@@ -46,6 +64,10 @@ def read(value: object) -> Registration:
     checked_name(given.project, "project")
     if not isinstance(given.uid, int) or given.uid <= 0 or not given.token or not given.client_id:
         raise Unreadable("registration: uid, token and client_id are needed")
+    try:
+        _ = given.end
+    except (TypeError, ValueError):
+        raise Unreadable("registration: until is no time") from None
     return given
 
 
