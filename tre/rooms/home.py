@@ -1,29 +1,37 @@
 """What a person sees first: their projects, which rooms are open, and why a door is closed and what opens it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from policies import book
-from policies.engine import Decision
 from tre.errors import TREError
-from tre.governance import access, accounts, projects, superseded
+from tre.governance import access, accounts, notices, projects, superseded
+from tre.governance.desk import person as desk
+from tre.governance.desk.person import Due
+from tre.governance.desk.reasons import Why, against, points, why
+from tre.governance.uses import Point
 from tre.records.db import Records
-from tre.records.tables import ProjectRow
+from tre.records.tables import NoticeRow, ProjectRow, RoomRow
 from tre.rooms.room import origin, prefix
 from tre.settings import Settings
 
+MOST = 3
+"""Endings and notices at the head of the page; a person's own page has all."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Reason:
-    """A rule that said no, and what to do."""
+class Ahead:
+    """What a person should know before they begin: what ends next, and what they were told."""
 
-    rule: str
-    sentence: str
-    remedy: str
+    now: datetime | None = None
+    due: tuple[Due, ...] = ()
+    unread: tuple[NoticeRow, ...] = ()
+    more: int = 0
+    """Notices beside these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +39,9 @@ class Closed:
     """A dataset that is not in the room, and why."""
 
     dataset: str
-    reasons: tuple[Reason, ...]
+    reasons: tuple[Why, ...]
+    points: tuple[Point, ...] = ()
+    """What its use limitation has against this work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +55,7 @@ class Door:
     url: str
     datasets: tuple[str, ...]
     closed: tuple[Closed, ...]
-    reasons: tuple[Reason, ...]
+    reasons: tuple[Why, ...]
     next: str
     notices: tuple[str, ...] = ()
     """What whoever works here must know of the data."""
@@ -65,6 +75,22 @@ def roles(records: Records, person: str) -> frozenset[str]:
         return frozenset(str(role) for role in accounts.roles_of(session, person))
 
 
+def ahead(records: Records, person: str) -> Ahead:
+    """Return what ends within thirty days, and the newest that the person was told and has not read."""
+    now = datetime.now(UTC)
+    with records.read() as session:
+        unread = notices.of(session, person)
+        due = tuple(each for each in desk.due(session, person, now=now) if each.soon)
+    return Ahead(now=now, due=due[:MOST], unread=unread[:MOST], more=max(0, len(unread) - MOST))
+
+
+def closings(records: Records, person: str) -> Mapping[str, str]:
+    """Return for each project of a person why their last room there closed."""
+    asked = select(RoomRow).where(RoomRow.person == person, RoomRow.closed_at.is_not(None)).order_by(RoomRow.id)
+    with records.read() as session:
+        return {row.project: row.closed_because for row in session.scalars(asked)}
+
+
 def _door(
     session: Session, settings: Settings, row: ProjectRow, person: str, *, now: datetime, running: Sequence[str]
 ) -> Door:
@@ -72,7 +98,7 @@ def _door(
     try:
         opening = access.opening(session, row.name, person, now=now)
     except TREError as error:
-        broken = (Reason(rule="E00", sentence=str(error), remedy="Tell an admin."),)
+        broken = (Why(rule="E00", sentence=str(error), remedy="Tell an admin.", ask="an admin"),)
         return _as_door(settings, row, person, is_open=is_open, datasets=(), closed=(), reasons=broken)
     return _as_door(
         settings,
@@ -80,9 +106,17 @@ def _door(
         person,
         is_open=is_open,
         datasets=tuple(mount.dataset for mount in opening.mounts),
-        closed=tuple(Closed(dataset=name, reasons=_reasons(no)) for name, no in opening.refused),
-        reasons=() if opening.decision.allowed else _reasons(opening.decision),
+        closed=_closed(session, row.name, person, opening, now),
+        reasons=() if opening.decision.allowed else why(session, opening.decision),
         notices=tuple(superseded.notices(session, row.name, _mounted(session, row, person, opening, is_open=is_open))),
+    )
+
+
+def _closed(session: Session, project: str, person: str, opening: access.Opening, now: datetime) -> tuple[Closed, ...]:
+    said = points(session, project, person, now=now) if opening.refused else {}
+    return tuple(
+        Closed(dataset=name, reasons=why(session, no), points=against(said.get(name, ())))
+        for name, no in opening.refused
     )
 
 
@@ -101,7 +135,7 @@ def _as_door(
     is_open: bool,
     datasets: tuple[str, ...],
     closed: tuple[Closed, ...],
-    reasons: tuple[Reason, ...],
+    reasons: tuple[Why, ...],
     notices: tuple[str, ...] = (),
 ) -> Door:
     return Door(
@@ -129,11 +163,3 @@ def _next(*, is_open: bool, refused: bool, datasets: tuple[str, ...]) -> str:
     if not datasets:
         return "No data yet: an admin prepares them once the committee has approved. The room can be opened without."
     return "Ready. Your turn: open the room."
-
-
-def _reasons(decision: Decision) -> tuple[Reason, ...]:
-    known = book.book()
-    return tuple(
-        Reason(rule=rule, sentence=known[rule].sentence if rule in known else rule, remedy=remedy)
-        for rule, remedy in zip(decision.rules, decision.remedies, strict=False)
-    )

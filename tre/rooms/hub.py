@@ -4,14 +4,16 @@ It signs people in, lists their projects, starts and stops rooms. It never reach
 that could, and shares nothing. The proxy runs by itself, so a Hub that starts again cuts nobody off.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from jupyterhub import handlers
 
 from tre.rooms import catalogue_pages, home, house, pages
-from tre.rooms.authenticator import HouseAuthenticator
+from tre.rooms.authenticator import ASK_AGAIN_SECONDS, LONGEST, HouseAuthenticator
 from tre.rooms.pages.page import links
+from tre.rooms.pages.telling import WORDS
 from tre.rooms.room import landing
 from tre.rooms.spawner import ProjectSpawner
 from tre.settings import Settings
@@ -53,7 +55,7 @@ def _network(c: Any, settings: Settings) -> None:  # noqa: ANN401
     c.JupyterHub.cleanup_proxy = False
     c.JupyterHub.db_url = f"sqlite:///{_database(settings)}"
     c.JupyterHub.cookie_secret = bytes.fromhex(settings.secret("hub-cookie"))
-    c.JupyterHub.cookie_max_age_days = 0.5
+    c.JupyterHub.cookie_max_age_days = LONGEST / timedelta(days=1)
     c.JupyterHub.tornado_settings = {
         "headers": {
             "X-Content-Type-Options": "nosniff",
@@ -83,7 +85,8 @@ def _people(c: Any, settings: Settings) -> None:  # noqa: ANN401
     del settings
     c.JupyterHub.authenticator_class = HouseAuthenticator
     c.Authenticator.allow_all = True  # whom the house has an account for; there is no sign-up
-    c.Authenticator.auth_refresh_age = 60
+    c.Authenticator.auth_refresh_age = ASK_AGAIN_SECONDS
+    c.Authenticator.auth_refresh_strict = True
     c.Authenticator.refresh_pre_spawn = True
     c.JupyterHub.load_roles = [
         {"name": "user", "description": "A person of this house", "scopes": list(PERSON_SCOPES)},
@@ -132,6 +135,9 @@ def _pages(c: Any, settings: Settings) -> None:  # noqa: ANN401
         "tre_projects": lambda user: _doors(settings, user),
         "tre_roles": lambda user: home.roles(house.records(), user.name) if user else frozenset(),
         "tre_links": _links,
+        "tre_ahead": lambda user: home.ahead(house.records(), user.name) if user else home.Ahead(),
+        "tre_closings": lambda user: home.closings(house.records(), user.name) if user else {},
+        "tre_words": WORDS,
         "tre_home": f"{settings.hub_origin}/hub/home",
         "tre_airlock": f"{settings.airlock_origin}/services/airlock/",
     }

@@ -2,18 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from policies import book
-from policies.engine import Decision
 from policies.facts import Role
 from tre.errors import NotFound
 from tre.governance import access, accounts, projects, superseded
 from tre.governance.desk import costs
+from tre.governance.desk.reasons import Why, against, points, why
+from tre.governance.uses import Point
 from tre.records.tables import (
     ApplicationRow,
     ApprovalRow,
@@ -57,17 +57,6 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Why:
-    """A rule that says no to something, in words."""
-
-    rule: str
-    sentence: str
-    remedy: str
-    ask: str
-    """Who answers for the rule."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Datum:
     """A dataset that the project may, or might, use."""
 
@@ -82,6 +71,8 @@ class Datum:
     why: str = ""
     extract: str = ""
     """Where its pseudonymised copy stands."""
+    points: tuple[Point, ...] = ()
+    """What its use limitation says to the project's purpose, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +99,23 @@ class Room:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outside:
+    """A dataset that is not in the room."""
+
+    name: str
+    reasons: tuple[Why, ...]
+    points: tuple[Point, ...]
+    """What its use limitation has against this work, in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Doors:
     """What holds and what lacks for whoever looks."""
 
     open: bool
     reasons: tuple[Why, ...]
     inside: tuple[str, ...]
-    outside: tuple[tuple[str, tuple[Why, ...]], ...]
+    outside: tuple[Outside, ...]
     notices: tuple[str, ...]
 
 
@@ -180,20 +181,6 @@ def seen_by(session: Session, name: str, reader: str, *, now: datetime) -> froze
     return frozenset(parts | ({"log"} if row.lead == reader and MEMBER in held else set()))
 
 
-def why(decision: Decision) -> tuple[Why, ...]:
-    """Say of each rule that said no what it wants, what opens it and who answers for it."""
-    known = book.book()
-    return tuple(
-        Why(
-            rule=rule,
-            sentence=known[rule].sentence if rule in known else rule,
-            remedy=remedy,
-            ask=known[rule].owner if rule in known else "an admin",
-        )
-        for rule, remedy in zip(decision.rules, decision.remedies, strict=False)
-    )
-
-
 def _lapsed_member(session: Session, name: str, reader: str) -> bool:
     """Whether only time ended a membership: who was removed sees nothing more."""
     held = select(MemberRow.id).where(
@@ -237,7 +224,6 @@ def _member(row: ProjectRow, member: MemberRow, person: PersonRow, now: datetime
 
 
 def _data(session: Session, row: ProjectRow, reader: str, now: datetime) -> dict[str, object]:
-    del reader
     rows = (
         select(ApprovalRow, DatasetRow)
         .join(DatasetRow, DatasetRow.name == ApprovalRow.dataset)
@@ -247,8 +233,10 @@ def _data(session: Session, row: ProjectRow, reader: str, now: datetime) -> dict
     newest = {approval.dataset: (approval, dataset) for approval, dataset in session.execute(rows)}
     extracts = select(ExtractRow).where(ExtractRow.project == row.name).order_by(ExtractRow.number)
     made = {extract.dataset: extract for extract in session.scalars(extracts)}
+    said = points(session, row.name, reader, now=now)
     found = tuple(
-        _datum(session, approval, dataset, made.get(name), now) for name, (approval, dataset) in sorted(newest.items())
+        replace(_datum(session, approval, dataset, made.get(name), now), points=said.get(name, ()))
+        for name, (approval, dataset) in sorted(newest.items())
     )
     return {"data": found}
 
@@ -334,12 +322,16 @@ def _exports(session: Session, row: ProjectRow, reader: str, now: datetime) -> d
 def _doors(session: Session, row: ProjectRow, reader: str, now: datetime) -> dict[str, object]:
     opening = access.opening(session, row.name, reader, now=now)
     mounts = json.dumps([{"dataset": each.dataset, "number": each.number} for each in opening.mounts])
+    said = points(session, row.name, reader, now=now)
     return {
         "doors": Doors(
             open=opening.decision.allowed,
-            reasons=() if opening.decision.allowed else why(opening.decision),
+            reasons=() if opening.decision.allowed else why(session, opening.decision),
             inside=tuple(mount.dataset for mount in opening.mounts),
-            outside=tuple((name, why(no)) for name, no in opening.refused),
+            outside=tuple(
+                Outside(name=name, reasons=why(session, no), points=against(said.get(name, ())))
+                for name, no in opening.refused
+            ),
             notices=tuple(superseded.notices(session, row.name, mounts)),
         )
     }
