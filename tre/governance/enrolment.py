@@ -6,6 +6,7 @@ it was used. What is made here is shown once and kept as a hash, or sealed.
 
 import hmac
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
@@ -27,6 +28,9 @@ VALID = timedelta(days=7)
 GONE = "this link is used, too old, or not of this house: ask an admin for a new one"
 MISMATCH = "the two passwords are not the same: type both again"
 NOT_SHOWN = "the code is not the one that the app shows now: scan the picture again, wait for the next code, type that"
+
+
+Also = Callable[[Session, str], None]
 
 
 class Opened(NamedTuple):
@@ -93,14 +97,20 @@ def accept(
     return codes
 
 
-def accept_with(records: Records, settings: Settings, token: str, marker: Marker, *, step: int, now: datetime) -> str:
-    """Let a person sign in with a provider from now on, which knows them by `marker`; return their name."""
+def accept_with(
+    records: Records, settings: Settings, token: str, marker: Marker, *, step: int, now: datetime, also: Also
+) -> str:
+    """Let a person sign in with a provider from now on, which knows them by `marker`; return their name.
+
+    `also` is what else belongs to it, such as the rules of coming in: if it refuses, the link stays good.
+    """
     with records.read() as session:
         name = look(session, settings, token, now=now).person
     with records.act(name, "person.enrol", f"person/{name}") as session:
         row = _take(session, settings, token, step=step, now=now)
         row.password = accounts.DECOY  # the provider is their only way in
         identities.link(session, name, marker, actor=name, now=now)
+        also(session, name)
         audit.append(session, "person.enrol", actor=name, subject=f"person/{name}", at=now, by=marker.issuer)
     return name
 
