@@ -2,6 +2,12 @@
 
 from typing import Any
 
-from tre.rooms.pages import admin, audit, person, project
+from tre.rooms.pages import admin, audit, people, person, project
 
-HANDLERS: list[tuple[str, Any]] = [*person.HANDLERS, *project.HANDLERS, *admin.HANDLERS, *audit.HANDLERS]
+HANDLERS: list[tuple[str, Any]] = [
+    *people.HANDLERS,
+    *person.HANDLERS,
+    *project.HANDLERS,
+    *admin.HANDLERS,
+    *audit.HANDLERS,
+]
