@@ -31,8 +31,8 @@ from tre.records.tables import (
 from tre.settings import NAME
 
 __all__ = [
-    "Asked", "State", "Vote", "apply", "datasets", "decide", "get", "listed", "revoke", "using", "vote", "votes",
-    "votes_in", "withdraw",
+    "Asked", "State", "Vote", "apply", "datasets", "decide", "get", "joins", "listed", "revoke", "using", "vote",
+    "votes", "votes_in", "withdraw",
 ]  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def apply(
 def vote(session: Session, application: int, person: str, choice: str, *, reason: str, now: datetime) -> None:
     """Cast one committee member's vote on the form as it stands: one each, and it stays."""
     row = get(session, application)
-    _joins(session, row, person, now=now)
+    joins(session, row, person, now=now)
     review.vote(session, application, person, choice, reason=reason, seen=row.form_sha256, now=now)
 
 
@@ -121,7 +121,7 @@ def decide(
 ) -> State:
     """Settle an application by its votes; what was approved without a condition begins at once."""
     row = get(session, application)
-    _joins(session, row, actor, now=now)
+    joins(session, row, actor, now=now)
     return active.decide(
         session, application, actor, until=until, remark=conditions, smallest_k=smallest_k, asked=asked, now=now
     )
@@ -152,7 +152,7 @@ def using(session: Session, dataset: str, *, now: datetime) -> tuple[str, ...]:
     return tuple(sorted(set(session.scalars(wanted))))
 
 
-def _joins(session: Session, row: ApplicationRow, person: str, *, now: datetime) -> None:
+def joins(session: Session, row: ApplicationRow, person: str, *, now: datetime) -> None:
     """Put a person without an interest on the panel, and note that they declared none."""
     if row.kind != Kind.DATASETS or row.state != State.IN_REVIEW:
         return

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tre.errors import NotFound, StepRefused
 from tre.governance import projects, text
-from tre.governance.applications import asks, independence, rest, review, told
+from tre.governance.applications import independence, matching, rest, review, told
 from tre.governance.applications import papers as on_file
 from tre.governance.applications.review import Asked, Condition
 from tre.governance.applications.states import GRANTED, By, Kind, State, take
@@ -46,6 +46,12 @@ def accept(session: Session, condition: int, person: str, *, now: datetime) -> S
     session.flush()
     _record(session, row, "accept", person, now=now, condition=condition)
     return begin(session, row, actor=person, now=now)
+
+
+def condition_words(session: Session, condition: int) -> list[str]:
+    """Return what somebody accepts of a condition: its words, and the evidence."""
+    one, _ = _condition(session, condition)
+    return [one.text, one.evidence]
 
 
 def outstanding(session: Session, row: ApplicationRow, *, now: datetime) -> tuple[str, ...]:
@@ -163,13 +169,14 @@ def _follow(session: Session, row: ApplicationRow, *, now: datetime) -> None:
 
 def _grant(session: Session, row: ApplicationRow, *, now: datetime) -> None:
     for wanted in on_file.datasets(session, row.id):
+        groups = matching.groups(session, row, wanted)
         approval = ApprovalRow(
             application=row.id, project=row.project, dataset=wanted.dataset, version=wanted.version, since=now,
-            until=_end(row), groups=json.dumps(asks.groups(wanted)), smallest_k=row.smallest_k, asked=row.asked,
+            until=_end(row), groups=json.dumps(groups), smallest_k=row.smallest_k, asked=row.asked,
         )  # fmt: skip
         session.add(approval)
         session.flush()
-        for duty in asks.duties(session, wanted, since=now, until=_end(row)):
+        for duty in matching.duties(session, wanted, groups):
             session.add(DutyRow(approval=approval.id, code=duty.code, text=duty.text, due=duty.due))
     session.flush()
 

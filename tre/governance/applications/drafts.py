@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from policies.facts import Role
 from tre.errors import StepRefused, Unreadable
 from tre.governance import accounts
-from tre.governance.applications import asks, rest, told
+from tre.governance.applications import asks, matching, rest, told
 from tre.governance.applications import form as forms
 from tre.governance.applications import papers as on_file
 from tre.governance.applications.form import Change, Fault, Form, Known
@@ -179,7 +179,7 @@ def submit(session: Session, number: int, person: str, *, now: datetime, actor: 
         "applicant": row.applicant,
         "form": row.form_sha256,
         "datasets": list(form.datasets),
-        "found": {one.dataset: asks.verdict(one) for one in on_file.datasets(session, row.id)},
+        "found": {one.dataset: matching.verdict(one) for one in on_file.datasets(session, row.id)},
     }
     audit.append(session, "committee.apply", actor=actor or person, subject=on_file.subject(row), at=now, **facts)
     if any(one.purpose for one in changes(session, row)):
@@ -194,7 +194,7 @@ def ask_for(session: Session, row: ApplicationRow, form: Form, *, now: datetime)
     for name, version in form.wanted:
         session.add(ApplicationDatasetRow(application=row.id, dataset=name, version=version or 0))
     session.flush()
-    asks.match_all(session, row, now=now)
+    matching.match_all(session, row, now=now)
 
 
 def faults(session: Session, row: ApplicationRow, *, now: datetime) -> tuple[Fault, ...]:
@@ -243,7 +243,7 @@ def known(session: Session, row: ApplicationRow, *, now: datetime) -> Known:
         withdrawn=frozenset(session.scalars(gone)),
         taken=_taken(session, row, form.project),
         latest=on_file.latest(form.begin or now),
-        disease=asks.disease(session),
+        disease=None,
     )
 
 

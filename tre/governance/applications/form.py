@@ -14,6 +14,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
 
+from policies import duo
 from tre.errors import Unreadable
 from tre.settings import NAME
 
@@ -57,33 +58,9 @@ class Field(NamedTuple):
     """A change of it is a change of purpose."""
 
 
-# DUO release v2021-02-23, the investigation terms.
-TERMS = (
-    ("DUO:0000031", "method development"),
-    ("DUO:0000032", "population"),
-    ("DUO:0000033", "ancestry"),
-    ("DUO:0000034", "age category"),
-    ("DUO:0000035", "gender category"),
-    ("DUO:0000036", "research control"),
-    ("DUO:0000037", "biomedical"),
-    ("DUO:0000038", "genetic"),
-    ("DUO:0000039", "drug development"),
-    ("DUO:0000040", "disease category"),
-)
+TERMS = tuple(duo.TERMS.items())
 USES = (("not_for_profit", "not for profit"), ("commercial", "commercial"))
-# What a person must look at, whatever the data allow: the list of DUOS.
-SENSITIVE = (
-    ("controls", "people serve as controls only"),
-    ("population", "a population is studied"),
-    ("gender", "one gender only"),
-    ("pediatric", "children only"),
-    ("vulnerable_populations", "vulnerable people"),
-    ("illegal_behavior", "illegal behaviour"),
-    ("sexual_diseases", "sexually transmitted diseases"),
-    ("psychological_traits", "psychological traits, intelligence"),
-    ("not_health", "not about health"),
-    ("stigmatize_diseases", "illnesses that bring a stigma"),
-)
+SENSITIVE = tuple(duo.SENSITIVE.items())
 
 _K = FieldKind
 _PROJECT, _PURPOSE, _PEOPLE, _DATA, _RESULTS, _EVIDENCE = (
@@ -240,7 +217,7 @@ class Known:
 # --- reading ----------------------------------------------------------------------------------------------------------
 def read(given: str | Mapping[str, object], *, onto: Form | None = None) -> Form:
     """Read a form from JSON or TOML, or from what a page sends; `onto` what it was, where something is not given."""
-    values = _parsed(given) if isinstance(given, str) else given
+    values = parse(given) if isinstance(given, str) else given
     if unknown := sorted(set(values) - set(BY_NAME)):
         raise Unreadable(f"form: there is no field {str(unknown[0])[:40]!r}; fields: {', '.join(BY_NAME)}")
     form = replace(onto or Form(), **{name: _value(BY_NAME[name], value) for name, value in values.items()})  # type: ignore[arg-type]  # each kind gives what its attribute holds
@@ -294,7 +271,8 @@ def moment(day: str) -> datetime | None:
     return start + timedelta(days=1) - timedelta(seconds=1)
 
 
-def _parsed(text: str) -> Mapping[str, object]:
+def parse(text: str) -> Mapping[str, object]:
+    """Return what JSON or TOML says, field by field."""
     if len(text.encode("utf-8", "surrogatepass")) > LONGEST:
         raise Unreadable(f"form: longer than {LONGEST} bytes")
     try:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from policies.duo import Verdict
 from tre.errors import NotFound, StepRefused, Unreadable
 from tre.governance import accounts, text
-from tre.governance.applications import asks, independence, rest, told
+from tre.governance.applications import asks, independence, matching, rest, told
 from tre.governance.applications import papers as on_file
 from tre.governance.applications.asks import Deciding
 from tre.governance.applications.independence import count, why_not
@@ -135,10 +136,10 @@ def rule(
     row = _at(session, number, "rule", By.PANEL)
     sits(session, row, person, "rule on")
     _declared(session, row, person, "rule on")
-    found = [one for one in asks.points(session, row) if (one.dataset, one.code) == (dataset, code)]
+    found = [one for one in matching.points(session, row) if (one.dataset, one.code) == (dataset, code)]
     if not found:
         raise NotFound(f"application {number} has no point {code[:40]!r} of dataset {dataset[:40]!r} to rule on")
-    if found[0].verdict != asks.MANUAL:
+    if not any(one.verdict == Verdict.MANUAL for one in found):
         raise StepRefused(f"{code} of {dataset} says {found[0].verdict} by itself: nobody rules on that")
     ruling = session.get(RulingRow, (number, dataset, code))
     if ruling is None:
@@ -179,6 +180,7 @@ def decide(
     latest = on_file.last_end(session, row, now=now)
     end = _end(row, until, latest, now=now) if approving else None
     if approving:
+        matching.match_all(session, row, now=now)
         _no_open_point(session, row)
     said = Deciding(seen=row.form_sha256, until=end or latest, approving=approving)
     asks.require(session, "decide_application", row, person, now=now, deciding=said)
@@ -208,7 +210,7 @@ def decide(
 
 def confirms(row: ApplicationRow, verb: str) -> str:
     """Say what a person's code confirms: the verb, and the very bytes of the form."""
-    return f"application/{row.id} {verb} {row.form_sha256}"
+    return f"application/{row.id} {verb} {row.form_sha256 or audit.digest([row.project, row.applicant, row.purpose])}"
 
 
 def at_least(smallest_k: int | None) -> int | None:
@@ -264,9 +266,9 @@ def _end(row: ApplicationRow, until: datetime | None, latest: datetime, *, now: 
 
 
 def _no_open_point(session: Session, row: ApplicationRow) -> None:
-    for one in asks.open_points(session, row):
+    for one in matching.open_points(session, row):
         what = f"{one.code} of dataset {one.dataset}"
-        if one.verdict == asks.DENY:
+        if one.verdict == Verdict.DENY:
             said, remedy = f"says no ({one.reason})", "return it to the applicant, or reject it"
         elif one.ruled is None:
             said, remedy = f"needs a human to rule on it ({one.reason})", f"rule on {what}"
