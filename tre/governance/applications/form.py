@@ -311,6 +311,7 @@ def _listed(asked: Field, value: object) -> tuple[str, ...]:
 def _clean(asked: Field, text: str) -> str:
     """Refuse what no page, table or log can show; keep line breaks."""
     flat = text.replace("\r\n", "\n").replace("\r", "\n")
+    flat = "".join(" " if one.isspace() and one not in "\n\t" else one for one in flat)
     if not all(one.isprintable() or one in "\n\t" for one in flat):
         raise Unreadable(f"form: {asked.name}: holds characters that cannot be printed")
     return flat
