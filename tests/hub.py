@@ -87,6 +87,7 @@ class Guest(Visitor):
 
     def token(self) -> str:
         found = re.search(r'name="_xsrf" value="([^"]+)"', self.page("/hub/applications").text)
+        found = found or re.search(r'xsrf_token: "([^"]+)"', self.page("/hub/home").text)
         return found[1] if found else ""
 
 
