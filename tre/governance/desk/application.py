@@ -1,9 +1,10 @@
 """An application as those see it whose application it is: where it stands, whose turn it is, what they can do."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -55,11 +56,11 @@ TOLD: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "committee.revoke": ("revoked it", ("why",)),
     "committee.evidence": ("showed that a condition is met", ("evidence",)),
     "committee.accept": ("accepted the evidence", ()),
-    "committee.begin": ("it began", ("until",)),
-    "committee.expire": ("its end came", ()),
+    "committee.begin": ("began the project", ("until",)),
+    "committee.expire": ("recorded that its end came", ()),
     "committee.close": ("closed it", ("why",)),
 }
-SOON = timedelta(days=30)
+STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})T[0-9:.]+Z")
 
 
 class Stop(NamedTuple):
@@ -289,14 +290,14 @@ def history(
 
 def _event(entry: EntryRow, what: str, names: tuple[str, ...]) -> Event:
     facts = json.loads(entry.body).get("facts", {})
-    said = tuple((name, _text(facts[name])) for name in names if facts.get(name))
+    said = tuple((name, _text(facts[name])) for name in names if facts.get(name) not in (None, "", [], [""], "none"))
     return Event(at=entry.at, actor=entry.actor, what=what, facts=said)
 
 
 def _text(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return words(str(value))
+        return ", ".join(str(one) for one in value if one)
+    return words(STAMP.sub(r"\1", str(value)))
 
 
 def _may(row: ApplicationRow, person: str, state: State) -> frozenset[str]:

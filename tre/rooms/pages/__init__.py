@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from tre.rooms.pages import admin, audit, people, person, project
+from tre.rooms.pages import admin, applications, audit, committee, people, person, project
 
 HANDLERS: list[tuple[str, Any]] = [
+    *applications.HANDLERS,
+    *committee.HANDLERS,
     *people.HANDLERS,
     *person.HANDLERS,
     *project.HANDLERS,

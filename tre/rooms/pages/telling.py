@@ -77,5 +77,10 @@ def left(until: datetime, now: datetime) -> str:
     return "over" if until <= now else f"{rest} day{'' if rest == 1 else 's'} left"
 
 
-WORDS: Mapping[str, object] = {"day": day, "days": days, "left": left}
+def sentence(words: str) -> str:
+    """Begin with a capital letter, and end with a full stop."""
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}" if words else ""
+
+
+WORDS: Mapping[str, object] = {"day": day, "days": days, "left": left, "sentence": sentence}
 """What templates may call."""
