@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from policies.facts import Role
 from tre.errors import NotFound, Refused, StepRefused
 from tre.governance import accounts, text
 from tre.records import audit
-from tre.records.tables import MemberRow, ProjectRow
+from tre.records.tables import ApplicationRow, MemberRow, ProjectRow
 from tre.settings import NAME, checked_name
 
 FIRST_UID: Final = 200_000
@@ -77,8 +77,22 @@ def resume(session: Session, name: str, *, actor: str, now: datetime) -> None:
     row = _open(session, name, "resume")
     if not row.suspended:
         raise StepRefused(f"cannot resume project {name}, which is not suspended")
+    if (application := stopped_by(session, row)) is not None:
+        raise StepRefused(f"cannot resume project {name}: the committee stopped it (application {application})")
     row.suspended = False
     audit.append(session, "project.resume", actor=actor, subject=f"project/{name}", at=now)
+
+
+def stopped_by(session: Session, row: ProjectRow) -> int | None:
+    """Return an application for whose sake the committee lets a project rest, or None: only they let it go on."""
+    rests = select(ApplicationRow.id).where(
+        ApplicationRow.project == row.name,
+        or_(
+            ApplicationRow.state == "suspended",
+            and_(ApplicationRow.state == "revoked", ApplicationRow.id == row.application),
+        ),
+    )
+    return session.scalars(rests.limit(1)).first()
 
 
 def rotate(session: Session, name: str, *, why: str, actor: str, now: datetime) -> int:

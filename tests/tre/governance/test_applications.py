@@ -16,6 +16,7 @@ from tre.governance.applications import active, drafts, form, papers, review, st
 from tre.governance.applications.form import Form, Known
 from tre.governance.applications.review import Condition
 from tre.governance.applications.states import STEPS, By, State, settle, take
+from tre.records import audit
 from tre.records.tables import DatasetRow, DutyRow, ProjectRow
 
 FULL = {

@@ -55,7 +55,7 @@ def stop_work(session: Session, row: ApplicationRow, *, now: datetime) -> None:
 def let_work(session: Session, row: ApplicationRow, *, now: datetime) -> None:
     """Resume the project, if it was this application that stopped it."""
     project = papers.project(session, row)
-    if project is None or not project.suspended or project.closed_at:
+    if project is None or not project.suspended or project.closed_at or projects.stopped_by(session, project):
         return
     stopped = select(EntryRow.actor).where(
         EntryRow.act == "project.suspend", EntryRow.subject == f"project/{project.name}"
