@@ -146,3 +146,20 @@ def test_a_worker_that_stumbles_goes_on(home, monkeypatch):
     monkeypatch.setattr(worker, "EVERY", 0)
     worker.work(home.settings, stop=lambda: len(looks) == 3)
     assert len(looks) == 3
+
+
+def test_a_request_whose_facts_lapsed_rests_and_says_so_once(house):
+    request = house.submit()
+    worker.step(house.records, house.settings, now=house.now, check=in_this_process(house))
+    assert worker.look(house.records, now=house.now) == 0
+    with house.act("project.suspend") as session:
+        projects.suspend(session, "sunrise", why="a test", actor="host/test", now=house.now)
+    assert [worker.look(house.records, now=house.now) for _ in range(3)] == [1, 0, 0]
+    assert house.acts().count("export.frozen") == 1
+    assert house.row(request).trouble.startswith("It rests.")
+    assert mails(house)[-1] == "ann"
+    with house.act("project.resume") as session:
+        projects.resume(session, "sunrise", actor="host/test", now=house.now)
+    assert [worker.look(house.records, now=house.now) for _ in range(2)] == [1, 0]
+    assert house.acts()[-2:].count("export.thawed") == 1
+    assert house.row(request).trouble == ""
