@@ -31,6 +31,8 @@ from tre.records.tables import (
 )
 
 HOME = "/hub/home"
+ACTIVE = "active"
+"""State of an application that is in force."""
 LIFTED = frozenset({"R03", "R04", "R05", "R07", "R19"})
 """Rules that an emergency lifts while it lasts (R30)."""
 RULES = {"membership": "R05", "project": "R07", "retention": "R08", "course": "R03", "approval": "R09"}
@@ -96,6 +98,15 @@ def firsts(session: Session, rooms: Collection[Standing], now: datetime) -> dict
         (room.project, room.person): min(_stands_on(room, people[room.person], projects[room.project]))
         for room in rooms
     }
+
+
+def rests(session: Session, projects: Collection[str], now: datetime) -> dict[str, datetime]:
+    """Return when projects come to rest by a date: a condition that is due, or the end of the ethics vote."""
+    found: dict[str, datetime] = {}
+    for gather in (_ethics, _conditions):
+        for project, ending in gather(session, projects, now):
+            found[project] = min(ending.until, found.get(project, ending.until))
+    return found
 
 
 # --- gathering --------------------------------------------------------------------------------------------------------
@@ -191,10 +202,8 @@ def _approvals(session: Session, names: Collection[str], now: datetime) -> Found
 
 def _ethics(session: Session, names: Collection[str], now: datetime) -> Found:
     del now
-    used = select(ApprovalRow.application).join(ProjectRow, ProjectRow.name == ApprovalRow.project)
-    used = used.where(ApprovalRow.project.in_(names), ApprovalRow.revoked_at.is_(None), ProjectRow.closed_at.is_(None))
-    rows = select(ApplicationRow).where(ApplicationRow.id.in_(used), ApplicationRow.ethics_until.is_not(None))
-    for row in session.scalars(rows):
+    rows = select(ApplicationRow).where(ApplicationRow.project.in_(names), ApplicationRow.state == ACTIVE)
+    for row in session.scalars(rows.where(ApplicationRow.ethics_until.is_not(None))):
         assert row.ethics_until is not None  # noqa: S101 -- asked for
         yield row.project, _ending("ethics", f"application {row.id}", row.ethics_until, "R16")
 
@@ -204,11 +213,12 @@ def _conditions(session: Session, names: Collection[str], now: datetime) -> Foun
     rows = (
         select(ApplicationRow.project, ConditionRow)
         .join(ConditionRow, ConditionRow.application == ApplicationRow.id)
-        .where(ApplicationRow.project.in_(names), ConditionRow.due.is_not(None), ConditionRow.accepted_at.is_(None))
+        .where(ApplicationRow.project.in_(names), ApplicationRow.state == ACTIVE)
+        .where(ConditionRow.due.is_not(None), ConditionRow.accepted_at.is_(None))
     )
     for project, row in session.execute(rows):
         assert row.due is not None  # noqa: S101 -- asked for
-        yield project, Ending("condition", row.text, row.due, remedy="Show the committee that it is met.")
+        yield project, Ending("condition", row.text, row.due, "R06", "Show the committee that it is met.")
 
 
 def _duties(session: Session, names: Collection[str], now: datetime) -> Found:

@@ -25,9 +25,11 @@ from docker.errors import NotFound as NoContainer
 from sqlalchemy import select
 
 from policies.book import POLICY_ERROR, Rule
+from policies.facts import ALWAYS
 from tre import settings as configuration
 from tre.errors import TREError, Unavailable
-from tre.governance import access, reminders, rulebook
+from tre.governance import access, endings, reminders, rulebook
+from tre.governance.applications import active
 from tre.governance.nudge import Bell
 from tre.records import checkpoint
 from tre.records.db import Records, opened
@@ -121,6 +123,7 @@ class Sentinel:
     def round(self, now: datetime) -> None:
         """Look once at everything."""
         try:
+            self._applications(now)
             self._watch(now)
             self._suspended()
             self._waiting(now)
@@ -156,12 +159,13 @@ class Sentinel:
             with self._records.read() as session:
                 standing = access.standing(session, rows, now=now)
                 book = rulebook.in_force(session).book
+                rests = endings.rests(session, {row.project for row in rows}, now)
         except Unavailable:
             raise
         except TREError as error:
             lapse = Lapse(f"the rules could not be asked: {error}", (POLICY_ERROR,))
             return {row.id: Judged(lapse, at_once=True, until=None) for row in rows}
-        return {row.id: _one(standing[row.id], book) for row in rows}
+        return {row.id: _one(standing[row.id], book, rests.get(row.project, ALWAYS)) for row in rows}
 
     def _is_over(self, row: RoomRow, judged: Judged, now: datetime) -> bool:
         """Write a lapse down when it is first seen; tell whether the room must end now."""
@@ -218,6 +222,16 @@ class Sentinel:
             if (row.project, row.person) not in running:
                 self._end(row, "it was found closed", now)
 
+    def _applications(self, now: datetime) -> None:
+        """Write down what dates did to applications. No door waits for this: each looks at the dates itself."""
+        try:
+            with self._records.act("sentinel", "application.look", "applications") as session:
+                active.look_round(session, now=now)
+        except Unavailable:
+            raise
+        except TREError as error:
+            log.warning("applications: %s", error)
+
     def _waiting(self, now: datetime) -> None:
         """Ask again about what waits for a decision."""
         pending.look(self._records, now=now)
@@ -252,12 +266,12 @@ class Sentinel:
             self._known = {}
 
 
-def _one(standing: access.Standing, book: Mapping[str, Rule]) -> Judged:
+def _one(standing: access.Standing, book: Mapping[str, Rule], rests: datetime) -> Judged:
     lapse = visits.lapse_of(standing)
     at_once = lapse is not None and any(
         rule in AT_ONCE or (rule in book and book[rule].at_once) for rule in lapse.rules
     )
-    return Judged(lapse, at_once=at_once, until=standing.until)
+    return Judged(lapse, at_once=at_once, until=min(standing.until, rests) if standing.until else None)
 
 
 def end_container(settings: Settings, project: str, person: str) -> None:

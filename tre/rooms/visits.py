@@ -12,8 +12,9 @@ from typing import NamedTuple
 from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from policies.facts import ALWAYS
 from tre.errors import Refused, TREError, Unavailable
-from tre.governance import access, notices, projects
+from tre.governance import access, endings, notices, projects
 from tre.records import audit
 from tre.records.db import Records
 from tre.records.tables import ProjectRow, RoomRow
@@ -46,8 +47,9 @@ def opened(records: Records, project: str, person: str, *, image: str, now: date
     with records.act(person, "session.open", about) as session:
         opening = access.require_open(session, project, person, now=now)
         _close(session, project, person, because="it was not there any more", now=now)
-        if opening.until is None or opening.until <= now:
-            raise Refused("what this room stands on ends now, so it is not opened: try again")
+        until = min(opening.until or now, endings.rests(session, (project,), now).get(project, ALWAYS))
+        if until <= now:
+            raise Refused("a condition or vote that the project stands on has ended: ask its lead to see to it")
         mounts: list[audit.Fact] = [
             {"dataset": one.dataset, "version": one.version, "number": one.number} for one in opening.mounts
         ]
@@ -55,7 +57,7 @@ def opened(records: Records, project: str, person: str, *, image: str, now: date
             project=project,
             person=person,
             mounts=json.dumps(mounts),
-            until=opening.until,
+            until=until,
             opened_at=now,
             closed_at=None,
             closed_because="",
@@ -65,7 +67,7 @@ def opened(records: Records, project: str, person: str, *, image: str, now: date
         audit.append(
             session, "session.open", actor=person, subject=about, at=now, image=image, mounts=mounts, left_out=left_out
         )
-        return Visit(row.id, projects.get(session, project), opening.mounts, opening.until)
+        return Visit(row.id, projects.get(session, project), opening.mounts, until)
 
 
 def closed(records: Records, project: str, person: str, *, actor: str, because: str, now: datetime) -> None:

@@ -8,7 +8,7 @@ from policies.facts import NEVER
 from tests.builders import HOST, an_approval
 from tre.governance import access, committee, endings, projects, training
 from tre.governance.endings import Standing
-from tre.records.tables import AgreementTextRow, EmergencyRow
+from tre.records.tables import AgreementTextRow, ApplicationRow, ConditionRow, EmergencyRow
 
 YEAR = timedelta(days=365)
 DAY = timedelta(days=1)
@@ -150,6 +150,19 @@ def test_an_emergency_lifts_no_missing_approval(sunrise, now):
     with sunrise.act(HOST, "test.change", "home") as session:
         an_emergency(session, now)
     assert look(sunrise, now) == NEVER
+
+
+def test_a_condition_that_is_due_and_an_ethics_vote_bring_a_project_to_rest_by_their_dates(sunrise, approved, now):
+    with sunrise.act(HOST, "test.change", "home") as session:
+        row = session.get_one(ApplicationRow, approved)
+        row.ethics_until = now + 9 * DAY
+        session.add(ConditionRow(application=approved, text="a data protection officer", due=now + 4 * DAY))
+        session.add(ConditionRow(application=approved, text="met", due=now + DAY, accepted_at=now))
+        projects.rotate(session, "sunrise", why="something was recorded", actor=HOST, now=now)
+    with sunrise.read() as session:
+        assert endings.rests(session, ("sunrise", "other"), now) == {"sunrise": now + 4 * DAY}
+        found = {(e.kind, e.until, e.rule) for e in endings.of_project(session, "sunrise", now)}
+    assert {("condition", now + 4 * DAY, "R06"), ("ethics", now + 9 * DAY, "R16")} <= found
 
 
 def test_many_rooms_are_looked_at_in_as_many_questions_as_one(sunrise, approved, settings, now):

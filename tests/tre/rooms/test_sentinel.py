@@ -9,7 +9,8 @@ from tests.builders import HOST, a_dataset, a_person, a_project, an_approval
 from tests.house import an_extract
 from tre.errors import Refused, Unavailable
 from tre.governance import accounts, committee, projects
-from tre.records.tables import CheckpointRow, EntryRow, RoomRow
+from tre.records import audit
+from tre.records.tables import CheckpointRow, ConditionRow, EntryRow, RoomRow
 from tre.rooms import sentinel as watching
 from tre.rooms import visits
 from tre.rooms.sentinel import Sentinel
@@ -201,6 +202,27 @@ def test_the_log_is_signed_once_a_minute_when_it_grew(sentinel, records, now, ap
     assert signed() == 1
     sentinel.round(now + timedelta(seconds=122))
     assert signed() == 2
+
+
+def test_a_condition_past_its_day_closes_the_room_whoever_watches(sentinel, hub, records, now, application):
+    due = now + timedelta(minutes=5)
+    with records.act(HOST, "test.change", "home") as session:
+        session.add(ConditionRow(application=application, text="a data protection officer", due=due))
+        audit.append(session, "test.change", actor=HOST, subject="home", at=now)
+    sentinel.round(now + timedelta(seconds=10))
+    assert room(records).until == due
+    sentinel.round(due + timedelta(seconds=1))  # the project comes to rest by the record, too
+    assert hub.stopped == [("sunrise", "ann")]
+    with pytest.raises(Refused):
+        visits.opened(records, "sunrise", "ann", image="sha256:1", now=due + timedelta(seconds=2))
+
+
+def test_a_condition_past_its_day_opens_no_room_while_the_sentinel_is_dead(records, now, application):
+    with records.act(HOST, "test.change", "home") as session:
+        session.add(ConditionRow(application=application, text="an officer", due=now - timedelta(minutes=5)))
+        audit.append(session, "test.change", actor=HOST, subject="home", at=now)
+    with pytest.raises(Refused, match="condition"):
+        visits.opened(records, "sunrise", "ann", image="sha256:1", now=now)
 
 
 # --- visits ---------------------------------------------------------------------------------------------------------
