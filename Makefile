@@ -32,6 +32,7 @@ up: setup ## run the TRE of TRE_HOME
 
 setup-test: setup
 	@$(call install,$(TESTS))
+	@[ -d tests/openid/node_modules ] || npm ci --prefix tests/openid --silent
 
 test: setup-test ## every test, on a real Docker Engine, PostgreSQL and browser; none may be skipped
 	@$(ROOT) env HORTUS_ALL=1 $(BIN)/python -m pytest -m "not bench" -n 2 --dist loadfile --junitxml=.hortus/tests.xml

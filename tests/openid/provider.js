@@ -14,7 +14,7 @@ function made(signing) {
   const provider = new Provider(issuer, {
     clients: [{ client_id: 'hortus', client_secret: 'a-secret-of-the-tests', redirect_uris: [callback], token_endpoint_auth_method: 'client_secret_basic' }],
     jwks: { keys: [signing] },
-    claims: { openid: ['sub', 'acr', 'amr', 'auth_time'], email: ['email', 'email_verified'], profile: ['name'] },
+    claims: { openid: ['sub', 'acr', 'amr', 'auth_time'], email: ['email', 'email_verified'], profile: ['name', 'country', 'ror', 'npo', 'orcid'] },
     acrValues: ['mfa', 'pwd'],
     conformIdTokenClaims: false,
     pkce: { required: () => true },

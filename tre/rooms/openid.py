@@ -14,7 +14,6 @@ key that it publishes, is for this house and this sign-in, was made just now, an
 """
 
 import re
-import time
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
@@ -41,8 +40,7 @@ FILE = "openid.toml"
 SKEW_SECONDS = 60
 BEGUN_SECONDS = 600
 """How long somebody may take at the provider."""
-KEEP_SECONDS = 600
-"""How long what a provider publishes is kept; unknown keys are looked for at once."""
+PATIENCE_SECONDS = 10
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 """Signatures with a key pair; never one that whoever knows the client's secret could make."""
 ROR = re.compile(r"https://ror\.org/0[a-z0-9]{6}[0-9]{2}")
@@ -125,7 +123,6 @@ class OpenID(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has
 
     _published: Mapping[str, Any]
     _keys: jwt.PyJWKSet | None = None
-    _read_at = 0.0
 
     @classmethod
     def of(cls, provider: Provider, house: Any) -> "OpenID":  # noqa: ANN401 -- the Hub's authenticator
@@ -144,6 +141,7 @@ class OpenID(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has
             enable_pkce=True,
             allow_all=True,
             username_claim="sub",
+            http_request_kwargs={"connect_timeout": PATIENCE_SECONDS, "request_timeout": PATIENCE_SECONDS},
         )
 
     def login_url(self, base_url: str) -> str:
@@ -152,9 +150,7 @@ class OpenID(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has
 
     # --- what it publishes -------------------------------------------------------------------------------------------
     async def discover(self) -> None:
-        """Learn where the provider's doors are, and its keys."""
-        if self._keys is not None and time.monotonic() - self._read_at < KEEP_SECONDS:
-            return
+        """Learn where its doors are, and its keys: with each sign-in, so that a provider's silence is noticed here."""
         where = f"{self.provider.issuer.rstrip('/')}/.well-known/openid-configuration"
         published = await self._get(where)
         if published.get("issuer") != self.provider.issuer:
@@ -173,7 +169,6 @@ class OpenID(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has
             self._keys = jwt.PyJWKSet.from_dict(dict(await self._get(self._published["jwks_uri"])))
         except jwt.PyJWTError:
             raise self._broken("it publishes no key that can be read") from None
-        self._read_at = time.monotonic()
 
     async def _get(self, url: str, **headers: str) -> Mapping[str, Any]:
         try:
@@ -187,7 +182,8 @@ class OpenID(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has
     # --- what it says ------------------------------------------------------------------------------------------------
     async def said(self, handler: Any, nonce: str, now: datetime) -> Said:  # noqa: ANN401 -- tornado's own
         """Fetch and check the answer for this sign-in."""
-        await self.discover()
+        if self._keys is None:
+            await self.discover()
         try:
             answer = await self.get_token_info(handler, self.build_access_tokens_request_params(handler))
         except (HTTPClientError, HTTPError) as error:
@@ -275,7 +271,10 @@ class OpenID(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has
 
     def enter(self, session: Session, name: str, said: Said, *, now: datetime) -> None:
         """Let a person in, or refuse by the rules; keep what the provider vouches for."""
-        access.require(session, access.sign_in_ask(session, name, now=now, second_factor=said.second_factor))
+        try:
+            access.require(session, access.sign_in_ask(session, name, now=now, second_factor=said.second_factor))
+        except Refused as no:
+            raise no if said.second_factor else self._once(no) from None
         self.eligible(said)
         self.vouch(session, name, said, now=now)
         audit.append(session, "session.sign_in", actor=name, subject=f"person/{name}", at=now, by=self.provider.issuer)
@@ -318,6 +317,12 @@ class OpenID(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has
         """Name of the person whom the provider means, if the house knows them."""
         name = identities.owner(session, Marker(self.provider.issuer, said.subject))
         return name if name and session.get(PersonRow, name) else None
+
+    def _once(self, no: Refused) -> Refused:
+        """Say what helps where it helps: the second factor is asked for by the provider."""
+        here = f"set up a second factor at {self.provider.name} and use it: it must say so (acr, amr) when you sign in"
+        told = zip(no.rules, no.remedies, strict=True)
+        return Refused(str(no), rules=no.rules, remedies=[here if rule == "R02" else each for rule, each in told])
 
     # --- faults ------------------------------------------------------------------------------------------------------
     def _broken(self, what: str) -> Refused:

@@ -89,7 +89,7 @@ class Enrol(_Own):
             INVITED, json.dumps([token, step]), expires_days=None, path=self.hub.base_url, httponly=True,
             secure=settings.scheme == "https", samesite="Lax",
         )  # fmt: skip
-        await self.show("enrol_on.html", key=key, name=known[key])
+        await self.show("enrol_on.html", key=key, provider=known[key])
 
 
 class Account(_Own):
