@@ -23,7 +23,7 @@ COMMANDS = {
     "role": ("tre.governance.people_commands:role", "roles, granted and taken away by two admins"),
     "training": ("tre.governance.people_commands:training", "courses passed, and until when they count"),
     "agreement": ("tre.governance.people_commands:agreement", "the user agreement: its versions, and who signed it"),
-    "project": ("tre.governance.commands:project", "projects, from opening to closing"),
+    "project": ("tre.closing:project", "projects, from opening to closing"),
     "member": ("tre.governance.commands:member", "who belongs to a project"),
     "application": ("tre.governance.application_commands:application", "a project's application for a dataset"),
     "dataset": ("tre.data.commands:dataset", "datasets and their versions"),

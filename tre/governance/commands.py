@@ -83,14 +83,6 @@ def project_rotate(name: str, /, *, reason: str) -> None:
     show.one({"name": name, "epoch": epoch}, sentence=said)
 
 
-@project.command(name="close")
-def project_close(name: str, /, *, why: str) -> None:
-    """End a project for good."""
-    with house() as at, at.records.act(at.actor, "project.close", f"project/{name[:30]}") as session:
-        projects.close(session, name, why=why, actor=at.actor, now=at.now)
-    show.one({"name": name, "state": "closed"}, sentence=f"project {name} is closed")
-
-
 @member.command(name="add")
 def member_add(project: str, name: str, /, *, until: Day = "") -> None:
     """Let a person belong to a project, until a day or as long as it is approved."""
