@@ -145,6 +145,16 @@ def test_what_the_gateway_serves_from_the_host_has_the_hashes_of_the_manifest(ma
         assert hashlib.sha256(path.read_bytes()).hexdigest() == made.manifest[url], url
 
 
+def test_our_part_of_jupyterlab_is_in_it_as_it_was_written(made):
+    for name in ("package.json", "static/remoteEntry.js", "static/room.js"):
+        assert made.static[f"lab/extensions/tre-lab/{name}"].read_bytes() == (image.LAB / name).read_bytes()
+    assert sorted(url for url in made.manifest if url.startswith("lab/extensions/tre-lab/")) == [
+        "lab/extensions/tre-lab/package.json",
+        "lab/extensions/tre-lab/static/remoteEntry.js",
+        "lab/extensions/tre-lab/static/room.js",
+    ]
+
+
 def test_what_is_there_is_not_made_again(host, made):
     said: list[str] = []
     began = time.monotonic()

@@ -30,7 +30,7 @@ from tre.records.tables import (
     TrainingRow,
 )
 
-HOME = "/hub/home"
+HOME = "/hub/me"
 ACTIVE = "active"
 """State of an application that is in force."""
 LIFTED = frozenset({"R03", "R04", "R05", "R07", "R19"})

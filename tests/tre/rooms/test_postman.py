@@ -1,5 +1,7 @@
 """Mails are sent by a real SMTP server, tried again when it is away, and never forgotten."""
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -9,7 +11,7 @@ from tests.builders import HOST, a_person
 from tests.postbox import postbox
 from tre.governance import notices
 from tre.records.tables import EntryRow, MailRow
-from tre.rooms import postman
+from tre.rooms import postman, sentinel
 from tre.settings import load
 
 TEXT = "Your course gdpr lapses on 2027-06-30. Zum Beispiel: übermorgen."
@@ -95,6 +97,20 @@ def test_without_a_named_server_mails_lie_in_a_folder_that_nobody_else_reads(tol
     found = sorted(settings.mails.iterdir())
     assert [path.suffix for path in found] == [".eml", ".eml"]
     assert {path.stat().st_mode & 0o777 for path in found} == {0o600}
+
+
+def test_the_sentinels_process_sends_beside_its_watch(told, settings, post, monkeypatch):
+    monkeypatch.setattr(sentinel, "POST_SECONDS", 0.05)
+    stop = threading.Event()
+    post_thread = threading.Thread(target=sentinel.send_mail, args=(served(settings, post), stop))
+    post_thread.start()
+    until = time.monotonic() + 20
+    while len(post.mails) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    stop.set()
+    post_thread.join(20)
+    assert {mail["To"] for mail in post.mails} == {"ann@hortus.example", "ben@hortus.example"}
+    assert waiting(told) == []
 
 
 def test_what_the_server_says_is_not_written_down(told, settings, post, now):
