@@ -153,20 +153,19 @@ def match(
     """Judge each consent group.
 
     For a committee any group that permits is enough, and the extract holds its persons alone. At a door `only` names
-    the groups that were approved: their persons are in the extract, so each of them must permit.
+    the groups that were approved: their persons are in the extract, so each of them must permit. If it names none,
+    everybody is in the extract.
     """
     known = diseases or NoOntology()
     groups = use.groups or (Group(),)
-    if only:
-        missing = sorted(set(only) - {group.name for group in groups})
-        groups = tuple(group for group in groups if group.name in only)
-    found = [GroupMatch(group.name, tuple(_points(group, purpose, situation, known))) for group in groups]
-    if only:
-        found += [GroupMatch(name, (_gone(name),)) for name in missing]
+    missing = sorted(set(only or ()) - {group.name for group in groups})
+    wanted = [group for group in groups if not only or group.name in only]
+    found = [GroupMatch(group.name, tuple(_points(group, purpose, situation, known))) for group in wanted]
+    found += [GroupMatch(name, (_gone(name),)) for name in missing]
     verdicts = [group.verdict for group in found]
-    verdict = worst(verdicts) if only else min(verdicts, key=WEIGHT.__getitem__)
+    verdict = min(verdicts, key=WEIGHT.__getitem__) if only is None else worst(verdicts)
     permitting = tuple(group.name for group in found if group.verdict is Verdict.PERMIT and group.name)
-    return Match(verdict, permitting, tuple(found), together=bool(only))
+    return Match(verdict, permitting, tuple(found), together=only is not None)
 
 
 def admitted(found: Match, rulings: Mapping[str, bool] | None = None) -> tuple[str, ...]:

@@ -30,8 +30,10 @@ COMMANDS = {
     "linkage": ("tre.data.linkage_commands:app", "whose each id of each source system is"),
     "extract": ("tre.data.commands:extract", "a project's pseudonymised copy of a dataset"),
     "vocabulary": ("tre.data.vocabulary_commands:vocabulary", "OMOP vocabularies and the house's own mappings"),
+    "ontology": ("tre.governance.ontology_commands:app", "which disease is a kind of which"),
     "recontact": ("tre.data.recontact_commands:app", "finding a person again, for those who treat them"),
     "policy": ("tre.governance.policy_commands:app", "what the rules say, and why"),
+    "emergency": ("tre.governance.emergency_commands:app", "a closed door that two people open for a few hours"),
     "audit": ("tre.records.commands:audit", "the log and its proof"),
 }
 

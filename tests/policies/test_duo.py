@@ -291,6 +291,12 @@ def test_at_a_door_every_approved_group_must_permit():
     assert duo.match(use, a_purpose(HEALTH), here(ethics_until=BEFORE), only=["a"]).verdict is PERMIT
 
 
+def test_an_extract_that_holds_everybody_needs_everybodys_yes():
+    use = two_groups(["GRU"], ["POA"])
+    assert duo.match(use, a_purpose(HEALTH), here(), only=[]).verdict is DENY
+    assert duo.match(use, a_purpose(HEALTH), here()).verdict is PERMIT
+
+
 def test_a_group_that_is_gone_says_no():
     assert duo.match(GRU, a_purpose(HEALTH), here(), only=["a"]).verdict is DENY
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from policies import facts
+from policies import duo, facts
 from policies.facts import ALWAYS, NEVER, Role
 from tre.errors import NotFound
-from tre.governance import identities, training, uses
+from tre.governance import identities, ontology, training, uses
 from tre.records import merkle
 from tre.records.db import SETTINGS
 from tre.records.tables import (
@@ -109,6 +109,8 @@ class Known:
     rulings: Mapping[tuple[int, str], Mapping[str, bool]]
     country: str = ""
     """Where the house computes; empty if its settings do not say."""
+    diseases: duo.Ancestors | None = None
+    """What the house knows of which disease is a kind of which."""
 
     def person(self, name: str, *, second_factor: bool = False, network: str = "") -> facts.Person:
         """Return what is known of a person; of nobody, that they are suspended."""
@@ -174,7 +176,7 @@ class Known:
                 rulings=self._rulings(row.application, number, extract.dataset),
             ),
             country=self.country,
-            diseases=None,
+            diseases=self.diseases,
             now=self.now,
         )
 
@@ -250,6 +252,7 @@ def gather(
         applications=applications,
         rulings=_rulings(session, applications),
         country=chosen.country if (chosen := session.info.get(SETTINGS)) else "",
+        diseases=ontology.here(session),
     )
 
 

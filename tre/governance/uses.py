@@ -91,7 +91,8 @@ def of(
     except duo.DataUseUnfit:
         return Use(points=(Point(code=duo.UNSTATED, says=DENY, reason=NOT_READABLE),))
     situation = _situation(project, application, asker, given, country=country, now=now)
-    found = duo.match(limits, purpose_of(project, application, asker), situation, diseases, only=given.groups or None)
+    held = given.groups if given.stands else None
+    found = duo.match(limits, purpose_of(project, application, asker), situation, diseases, only=held)
     rulings = {**dict.fromkeys(READ, given.stands), **given.rulings} if given.stands else dict(given.rulings)
     ruled, refused = duo.settled(found, rulings)
     return Use(

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from policies.facts import Role
 from tre.errors import StepRefused, Unreadable
-from tre.governance import accounts
+from tre.governance import accounts, ontology
 from tre.governance.applications import asks, matching, rest, told
 from tre.governance.applications import form as forms
 from tre.governance.applications import papers as on_file
@@ -243,7 +243,7 @@ def known(session: Session, row: ApplicationRow, *, now: datetime) -> Known:
         withdrawn=frozenset(session.scalars(gone)),
         taken=_taken(session, row, form.project),
         latest=on_file.latest(form.begin or now),
-        disease=None,
+        disease=ontology.whether_known(session),
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from policies import duo
 from policies.duo import GroupMatch, Match, Verdict
-from tre.governance import projects
+from tre.governance import ontology, projects
 from tre.governance.applications import papers as on_file
 from tre.governance.applications.form import Form
 from tre.governance.applications.states import Kind
@@ -127,7 +127,8 @@ def _match(session: Session, row: ApplicationRow, wanted: ApplicationDatasetRow,
         unread = duo.Point(duo.UNSTATED, Verdict.DENY, NOT_READABLE)
         return Match(Verdict.DENY, (), (GroupMatch("", (unread,)),))
     form, people = on_file.form_of(row), _people(session, row, now=now)
-    return duo.match(limits, _purpose(form, people), _situation(session, row, form, people, now=now))
+    situation = _situation(session, row, form, people, now=now)
+    return duo.match(limits, _purpose(form, people), situation, ontology.here(session))
 
 
 def _purpose(form: Form, people: tuple[PersonRow, ...]) -> duo.Purpose:

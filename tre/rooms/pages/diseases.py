@@ -1,23 +1,20 @@
-"""Diseases are found by their names in the ontology that the house has loaded."""
+"""Diseases are found by their names in the ontologies that the house has."""
 
 from collections.abc import Iterable
 
 from sqlalchemy.orm import Session
 
+from tre.governance import ontology
 
-def known(session: Session) -> bool:
-    """Whether the house has an ontology of diseases."""
-    del session
-    return False
+MOST = 30
 
 
 def search(session: Session, words: str) -> tuple[tuple[str, str], ...]:
-    """Return id and name of the diseases that words find."""
-    del session, words
-    return ()
+    """Return id and name of the diseases that words find, the closest first."""
+    return ontology.here(session).search(words, MOST)
 
 
 def names(session: Session, ids: Iterable[str]) -> dict[str, str]:
     """Return the name of each disease that is known."""
-    del session, ids
-    return {}
+    known = ontology.here(session)
+    return {each: known.label(each) for each in ids if known.known(each)}
