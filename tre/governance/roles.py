@@ -7,13 +7,14 @@ has no part in them.
 
 from collections.abc import Iterable
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from policies.facts import Role
+from policies.facts import Change, Role
 from tre.errors import NotFound, Refused, StepRefused, Unreadable
-from tre.governance import accounts, identities, projects, text
+from tre.governance import access, accounts, identities, projects, text
 from tre.records import audit
 from tre.records.tables import PersonRow, RoleChangeRow, RoleRow
 
@@ -43,6 +44,7 @@ def propose(
     accounts.person(session, person)
     if not actor.startswith(HOST):
         must_be_admin(session, actor)
+        access.require(session, access.ask(session, "administer", actor, now=now, second_factor=True))
     _fits(session, person, role, change, now=now)
     if _waiting(session, person, role, change):
         raise StepRefused(f"it is proposed already to {change} {role} for {person}: see `tre role list`")
@@ -77,6 +79,9 @@ def settle(session: Session, number: int, *, actor: str, now: datetime, agree: b
             rules=("R28",),
             remedies=("an admin refuses it, and proposes it anew",),
         )
+    access.require(
+        session, access.ask(session, "change_role", actor, now=now, second_factor=True, change=_as_fact(session, row))
+    )
     _make(session, row)
     return _end(session, row, MADE, actor=actor, now=now)
 
@@ -153,6 +158,19 @@ def _can_go(session: Session, person: str, role: Role, held: frozenset[Role]) ->
         raise StepRefused(f"{person} is not {role}")
     if role is Role.ADMIN and len(admins(session) - {person}) < ENOUGH:
         raise StepRefused(f"{person} is one of the last two admins: grant another the role first")
+
+
+def _as_fact(session: Session, row: RoleChangeRow) -> Change:
+    """Give the rules what they judge; a code confirmed the words of the change, so what was seen is what is there."""
+    digest = sha256(f"{confirms(row)}\n{row.why}".encode()).hexdigest()
+    return Change(
+        what=f"role-change/{row.id}",
+        proposer=row.proposed_by,
+        proposer_fit=row.proposed_by in admins(session),
+        beneficiary=row.person,
+        manifest=digest,
+        seen_manifest=digest,
+    )
 
 
 def _waiting(session: Session, person: str, role: Role, change: str) -> bool:
