@@ -26,6 +26,7 @@ COMMANDS = {
     "project": ("tre.closing:project", "projects, from opening to closing"),
     "member": ("tre.governance.commands:member", "who belongs to a project"),
     "application": ("tre.governance.application_commands:application", "a project's application for a dataset"),
+    "register": ("tre.governance.application_commands:register_command", "what anybody may know of the research here"),
     "dataset": ("tre.data.commands:dataset", "datasets and their versions"),
     "linkage": ("tre.data.linkage_commands:app", "whose each id of each source system is"),
     "extract": ("tre.data.commands:extract", "a project's pseudonymised copy of a dataset"),

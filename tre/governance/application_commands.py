@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tre import show
 from tre.errors import Unreadable
-from tre.governance import committee, projects
+from tre.governance import committee, projects, register
 from tre.governance.applications import active, drafts, independence, matching, papers, review, states, turns
 from tre.governance.applications import form as forms
 from tre.governance.applications.review import Condition
@@ -289,6 +289,20 @@ def application_show(number: int, /, *, by: Annotated[str, Parameter(name="--as"
 def application_diagram() -> None:
     """Draw the states of an application as a Mermaid diagram."""
     show.one({"mermaid": states.mermaid()}, sentence=states.mermaid())
+
+
+def register_command() -> None:
+    """Print the public register: which research is done here, with which data, until when."""
+    with house() as at, at.records.read() as session:
+        found = register.register(session, now=at.now)
+    if show.as_json.get():
+        return show.one(register.as_json(found))
+    rows = [
+        {"project": one.name, "title": one.title, "datasets": ", ".join(one.datasets), "until": one.until,
+         "state": one.state, "results": one.outputs}
+        for one in found.projects
+    ]  # fmt: skip
+    return show.rows(rows, none="no project has been given data yet")
 
 
 def show_form(row: ApplicationRow) -> dict[str, object]:
