@@ -80,9 +80,10 @@ class Guest(Visitor):
     def page(self, path: str) -> httpx.Response:
         return super().page(path if path.startswith("http") else f"{self.hub}{path}")
 
-    def send(self, path: str, *, code: bool = False, **fields: str | list[str]) -> httpx.Response:
-        """Send a form of the page that was seen last, with a fresh code if it asks for one."""
-        given = {"_xsrf": self.token(), **fields} | ({"code": self.house.code(self.name)} if code else {})
+    def send(self, path: str, *, code: bool | str | None = None, **fields: str | list[str]) -> httpx.Response:
+        """Send a form; with a code if it asks for one: a fresh one, or the one that is given."""
+        said = self.house.code(self.name) if code is True else code
+        given = {"_xsrf": self.token(), **fields} | ({"code": said} if isinstance(said, str) else {})
         return self.http.post(f"{self.hub}{path}", data=given, headers=_from(self.hub, "navigate"))
 
     def token(self) -> str:
@@ -131,8 +132,7 @@ def _answering(settings: Settings) -> Iterator[None]:
         server = HTTPServer(app.tornado_application)
         server.listen(settings.port, address="127.0.0.1")
         ready.set()
-        while not ended.is_set():
-            await asyncio.sleep(0.05)
+        await loop.run_in_executor(None, ended.wait)
         server.stop()
         await server.close_all_connections()
         app.db.close()

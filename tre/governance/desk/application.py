@@ -10,12 +10,13 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from policies.duo import Verdict
+from policies.duo import Verdict, told
+from policies.limitation import DataUse, DataUseUnfit
 from tre.errors import NotFound
 from tre.governance.applications import drafts, matching, papers, turns
 from tre.governance.applications import form as forms
-from tre.governance.applications.matching import Point
 from tre.governance.applications.form import Change, Fault, Form
+from tre.governance.applications.matching import Point
 from tre.governance.applications.states import By, Kind, State, says, verbs, words
 from tre.governance.applications.turns import Turn
 from tre.records.tables import (
@@ -176,8 +177,16 @@ def choices(session: Session) -> tuple[Choice, ...]:
 
 
 def _choice(row: DatasetRow, version: DatasetVersionRow) -> Choice:
-    codes = tuple(str(one) for one in json.loads(version.entry).get("data_use", ()))
-    return Choice(name=row.name, title=row.title or row.name, version=version.number, codes=codes)
+    return Choice(name=row.name, title=row.title or row.name, version=version.number, codes=_codes(row.data_use))
+
+
+def _codes(data_use: str) -> tuple[str, ...]:
+    """Say what a use limitation holds, each code once; of several consent groups, all of theirs."""
+    try:
+        groups = DataUse.from_json(data_use).groups
+    except DataUseUnfit:
+        return ("what the dataset says of its use cannot be read",)
+    return tuple(dict.fromkeys(told(use) for group in groups for use in group.codes))
 
 
 # --- one --------------------------------------------------------------------------------------------------------------
