@@ -155,9 +155,8 @@ class Diseases(Page):
         """Show what the words find."""
         person, now, words = self.person, self.now, self.asked("q")
         seen = await self.look(lambda session: desk.seen(session, int(number), person, now=now))
-        known = await self.look(diseases.known)
         found = await self.look(lambda session: diseases.search(session, words)) if words.strip() else ()
-        await self.show("diseases.html", seen=seen, words=words, found=found, known=known)
+        await self.show("diseases.html", seen=seen, words=words, found=found)
 
     async def post(self, number: str) -> None:
         """Put one on the form."""
