@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cyclopts import App
 from sqlalchemy.orm import Session
@@ -11,10 +12,21 @@ from sqlalchemy.orm import Session
 import policies
 from policies import testing
 from policies.engine import Decision
-from policies.facts import MOMENTS, Ask, Export
+from policies.facts import MOMENTS, Ask
 from tre import settings, show
 from tre.errors import Unreadable
-from tre.governance import access, accounts, projects
+from tre.governance import (
+    access,
+    accounts,
+    explaining,
+    policy_words,
+    projects,
+    proposals,
+    rulebook,
+    rules_commands,
+    simulation,
+)
+from tre.governance.operator import Day, last_moment
 from tre.records.db import opened
 
 app = App(name="policy", help="What the rules say, and why.")
@@ -66,7 +78,7 @@ def check(
 
 @app.command
 def explain(person: str, project: str, /, *, second_factor: bool = True) -> None:
-    """Say rule by rule what holds and what lacks for a person to work in a project, and which data they would see.
+    """Say everything that holds and lacks for a person to work in a project: rules, data, exports, emergencies.
 
     Parameters
     ----------
@@ -78,22 +90,56 @@ def explain(person: str, project: str, /, *, second_factor: bool = True) -> None
         as if a second factor had been shown
 
     """
-    now = datetime.now(UTC)
     with _reading() as session:
         accounts.person(session, person)
         projects.get(session, project)
-        room = access.room_ask(session, project, person, now=now, second_factor=second_factor)
-        found = access.opening(session, project, person, now=now, second_factor=second_factor)
-    rules = _rules("open_session", access.decide(session, room))
-    data = _datasets(found)
+        found = explaining.explained(session, person, project, datetime.now(UTC), second_factor=second_factor)
     if show.as_json.get():
-        answer: Row = {"person": person, "project": project, "rules": rules, "datasets": data} | _said(found.decision)
-        show.one(answer)
-        return
-    print(f"{person} {'can' if found.decision.allowed else 'cannot'} open a room in {project}.\n")
-    show.rows(rules, none="no rule speaks of rooms")
-    print()
-    show.rows(data, none=f"{project} has no extract of any dataset: the room would be without data")
+        show.one(policy_words.record(found))
+    else:
+        policy_words.tell(found)
+
+
+@app.command
+def simulate(
+    *, rules: Path | None = None, number: int | None = None, date: Day = "", person: str = "", project: str = ""
+) -> None:
+    """Show what other rules, or another day, would change for current people, projects and exports; changes nothing.
+
+    Parameters
+    ----------
+    rules:
+        folder with rules that nobody proposed yet
+    number:
+        rules that somebody proposed
+    date:
+        judge on the last moment of this day
+    person:
+        only this person
+    project:
+        only this project
+
+    """
+    with _reading() as session:
+        files = rulebook.files_of(proposals.get(session, number)) if number is not None else None
+        files = proposals.read(rules) if rules is not None else files
+        then = last_moment(date, "--date") if date else None
+        found = simulation.simulated(
+            session,
+            now=datetime.now(UTC),
+            then=then,
+            rules=proposals.fitting(files) if files is not None else None,
+            person=person,
+            project=project,
+        )
+    show.rows(
+        [policy_words.change(one) for one in found.differs],
+        none=f"nothing changes: {found.judged} doors were judged twice",
+    )
+
+
+for verb in (rules_commands.propose, rules_commands.adopt, rules_commands.refuse, rules_commands.rules):
+    app.command(verb)
 
 
 @app.command
@@ -151,7 +197,7 @@ def _ask(
     if not MOMENTS[action]:
         return access.plain_ask(session, action, person, now=now, second_factor=second_factor)
     if "export" in MOMENTS[action]:
-        export = _flawless(person if action != "vote_export" else "-")
+        export = explaining.flawless(person if action != "vote_export" else "-")
         return access.export_ask(
             session, action, person=person, project=project, export=export, now=now, second_factor=second_factor
         )
@@ -161,20 +207,6 @@ def _ask(
     return room
 
 
-def _flawless(requester: str) -> Export:
-    """Imagine an export with which nothing is wrong, so that the answer is about person and project alone."""
-    return Export(
-        request="-",
-        requester=requester,
-        manifest="-",
-        seen_manifest="-",
-        kinds=frozenset({"csv"}),
-        row_level=False,
-        blocked=False,
-        approvals=frozenset({"- one", "- another"}),
-    )
-
-
 def _said(decision: Decision) -> Row:
     return {
         "allowed": decision.allowed,
@@ -182,31 +214,3 @@ def _said(decision: Decision) -> Row:
         "remedies": list(decision.remedies),
         "policy_hash": decision.policy_hash,
     }
-
-
-def _rules(verb: str, decision: Decision) -> list[Row]:
-    """Every rule of a moment with what it asks, and the remedy where that lacks."""
-    rules = policies.rules()
-    speaking = dict.fromkeys((*rules.at(verb), *decision.rules))
-    return [
-        {
-            "rule": name,
-            "state": "lacks" if name in decision.rules else "ok",
-            "what_must_hold": rules.book[name].sentence,
-            "remedy": rules.book[name].remedy if name in decision.rules else "",
-        }
-        for name in speaking
-    ]
-
-
-def _datasets(found: access.Opening) -> list[Row]:
-    """Every dataset of the project, and whether the room would show it."""
-    shown: list[Row] = [
-        {"dataset": mount.dataset, "version": mount.version, "mounted": found.decision.allowed, "because": []}
-        for mount in found.mounts
-    ]
-    left: list[Row] = [
-        {"dataset": name, "version": None, "mounted": False, "because": list(said.rules)}
-        for name, said in found.refused
-    ]
-    return sorted(shown + left, key=lambda row: str(row["dataset"]))

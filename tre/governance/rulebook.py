@@ -91,3 +91,8 @@ def _read(number: int, sha: str, text: str) -> Rules | Unfit:
         return Rules.of(files)
     except (RulesUnfit, ValueError, AttributeError) as error:
         return Unfit(number, sha, " ".join(str(error).split())[:300])
+
+
+def names() -> tuple[str, ...]:
+    """Names of the files that rules consist of, as the package has them."""
+    return tuple(book.bundle())

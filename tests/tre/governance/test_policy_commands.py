@@ -1,11 +1,13 @@
 import json
+from datetime import UTC, datetime
 
 import pytest
 
-from policies import engine
+from policies import book, engine
+from policies.facts import Role
 from tests.builders import HOST, a_dataset, a_person, a_project
 from tre import cli, show
-from tre.governance import access, policy_commands
+from tre.governance import access, accounts, policy_commands
 from tre.records import audit
 from tre.records.db import opened
 from tre.records.tables import ExtractRow
@@ -14,8 +16,6 @@ from tre.records.tables import ExtractRow
 @pytest.fixture
 def home(settings, monkeypatch):
     """A home in which ann may work in sunrise; without data."""
-    from datetime import UTC, datetime
-
     monkeypatch.setenv("TRE_HOME", str(settings.home))
     now = datetime.now(UTC)
     records = opened(settings)
@@ -55,8 +55,8 @@ def test_a_no_exits_3_with_a_remedy_for_each_reason(home, tre, capsys):
 def test_a_no_is_json_for_machines(home, tre, capsys):
     assert tre("check", "mount", "--person", "ann", "--project", "sunrise", "--dataset", "trial", "--json") == 3
     said = json.loads(capsys.readouterr().err)
-    assert said["rules"] == ["R09", "R10", "R36"]
-    assert len(said["remedies"]) == 3
+    assert said["rules"] == ["R09", "R10", "R11", "R12", "R19", "R36"]
+    assert len(said["remedies"]) == 6
 
 
 def test_an_export_is_judged_as_if_its_files_were_flawless(home, tre, capsys):
@@ -114,8 +114,11 @@ def test_explain_says_which_datasets_would_be_mounted_and_why_others_not(home, t
         audit.append(session, "extract.prepare", actor=HOST, subject="extract/sunrise/trial/1")
     assert tre("explain", "ann", "sunrise", "--json") == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["datasets"] == [{"dataset": "trial", "version": None, "mounted": False, "because": ["R09"]}]
-    assert (said["allowed"], said["reasons"]) == (False, ["R09"])
+    trial = said["datasets"][0]
+    assert (trial["dataset"], trial["version"], trial["mounted"]) == ("trial", 1, False)
+    assert "R09" in trial["because"]
+    assert [point["code"] for point in trial["points"]] == ["purpose", "unstated"]
+    assert (said["allowed"], said["reasons"]) == (False, trial["because"])
 
 
 def test_explain_speaks_to_people(home, tre, capsys):
@@ -139,3 +142,53 @@ def test_a_rule_that_decides_otherwise_fails_the_test(tre, capsys, monkeypatch):
 
 def test_every_moment_can_be_said_in_a_sentence():
     assert set(access.SAYS) >= set(engine.facts.MOMENTS)
+
+
+# --- other rules ------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def admins(home, settings):
+    """Two admins, and the codes that their phones show."""
+    now = datetime.now(UTC)
+    with home.act(HOST, "test.build", "home") as session:
+        for name in ("grace", "heidi"):
+            a_person(session, name, Role.ADMIN, settings=settings, now=now)
+
+    def code(name):
+        with home.read() as session:
+            return accounts.code_now(session, settings, name, datetime.now(UTC))
+
+    return code
+
+
+@pytest.fixture
+def stricter(tmp_path):
+    """A folder with the package's rules, in which analysts need a course that nobody has."""
+    for name, text in book.bundle().items():
+        (tmp_path / "rules" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "rules" / name).write_text(text.replace('"safe-researcher"]', '"safe-researcher", "new"]'), "utf-8")
+    return tmp_path / "rules"
+
+
+def test_a_change_is_simulated_proposed_adopted_and_in_force(home, admins, stricter, tre, capsys):
+    assert tre("simulate", "--rules", str(stricter), "--json") == 0
+    room = {"project": "sunrise", "person": "ann", "what": "room", "before": "yes", "after": "no (R03)"}
+    assert json.loads(capsys.readouterr().out) == [room]
+    why = ("--why", "a new course")
+    assert tre("propose", str(stricter), *why, "--as", "grace", "--code", admins("grace")) == 0
+    assert "rules 2 wait for another admin" in capsys.readouterr().out
+    assert tre("simulate", "--number", "2", "--person", "bob") == 0
+    assert "nothing changes" in capsys.readouterr().out
+    assert tre("rules", "2") == 0
+    assert '"safe-researcher", "new"' in capsys.readouterr().out
+    assert tre("check", "open_session", "--person", "ann", "--project", "sunrise") == 0
+    assert tre("adopt", "2", "--as", "heidi", "--code", admins("heidi")) == 0
+    assert tre("check", "open_session", "--person", "ann", "--project", "sunrise") == 3
+    assert tre("rules") == 0
+
+
+def test_the_proposer_cannot_adopt_from_the_command_line(home, admins, stricter, tre, capsys):
+    assert tre("propose", str(stricter), "--why", "a course", "--as", "grace", "--code", admins("grace")) == 0
+    assert tre("adopt", "2", "--as", "grace", "--code", "000000") == 3
+    assert tre("refuse", "2", "--as", "heidi", "--code", admins("heidi")) == 0
+    assert tre("propose", "--why", "nothing", "--as", "grace", "--code", "1") == 5
+    assert tre("simulate", "--date", "2020-01-01") == 5
