@@ -58,10 +58,10 @@ async def drop(settings: Settings, person: str, project: str) -> None:
     await asyncio.to_thread(drop_now, settings, person, project)
 
 
-def move_now(settings: Settings, person: str, project: str, *, until: datetime, why: str = "") -> None:
-    """Give a room another end; `why` says that it closes then, and the person is told."""
+def move_now(settings: Settings, person: str, project: str, *, until: datetime, why: str = "") -> bool:
+    """Give a room another end; `why` says that it closes then, and the person is told. False: it is not open there."""
     body = {"until": until.isoformat(), "why": why}
-    _ask(settings, "PATCH", f"/rooms/{person}/{project}", body)
+    return _ask(settings, "PATCH", f"/rooms/{person}/{project}", body) == 200  # noqa: PLR2004
 
 
 def drop_now(settings: Settings, person: str, project: str) -> None:

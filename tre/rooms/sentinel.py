@@ -43,6 +43,7 @@ ROUND_SECONDS = 10
 GRACE_SECONDS = 20
 """For so long a room that lapsed saves what is open, unless the rule closes it at once."""
 SHORTLY = 0.2
+SHORTEST_PAUSE = 1.0
 REMIND_SECONDS = 3600
 POST_SECONDS = 2.0
 PATIENCE_SECONDS = 25
@@ -121,22 +122,23 @@ class Sentinel:
         """Ends that the gateway has acknowledged."""
 
     def round(self, now: datetime) -> None:
-        """Look once at everything."""
+        """Look once at everything: at the rooms first, which need no more than to read."""
         try:
-            self._applications(now)
             self._watch(now)
-            self._suspended()
-            self._waiting(now)
-            self._remind(now)
-            self._sign(now)
-            self._answered = now
         except Unavailable as error:
             self._without_records(error, now)
+            return
+        self._answered = now
+        try:
+            for task in (self._applications, self._suspended, self._waiting, self._remind, self._sign):
+                task(now)
+        except Unavailable as error:  # somebody writes for long; the next round does the rest
+            log.warning("%s", error)
 
     def pause(self, now: datetime) -> float:
         """Return for how many seconds nothing is due: until the next round, or the first known end of a room."""
-        ends = [(row.until - now).total_seconds() for row in self._known.values() if row.until]
-        return max(0.0, min((ROUND_SECONDS, *(end + SHORTLY for end in ends))))
+        ends = [(row.until - now).total_seconds() + SHORTLY for row in self._known.values() if row.until]
+        return min((ROUND_SECONDS, *(max(end, SHORTEST_PAUSE) for end in ends)))
 
     def _watch(self, now: datetime) -> None:
         rows = visits.open_now(self._records)
@@ -165,7 +167,7 @@ class Sentinel:
         except TREError as error:
             lapse = Lapse(f"the rules could not be asked: {error}", (POLICY_ERROR,))
             return {row.id: Judged(lapse, at_once=True, until=None) for row in rows}
-        return {row.id: _one(standing[row.id], book, rests.get(row.project, ALWAYS)) for row in rows}
+        return {row.id: _one(standing[row.id], book, rests.get(row.project, ALWAYS), now) for row in rows}
 
     def _is_over(self, row: RoomRow, judged: Judged, now: datetime) -> bool:
         """Write a lapse down when it is first seen; tell whether the room must end now."""
@@ -191,11 +193,10 @@ class Sentinel:
 
     def _tell_gateway(self, row: RoomRow, until: datetime, why: str) -> bool:
         try:
-            control.move_now(self._settings, row.person, row.project, until=until, why=why)
+            return control.move_now(self._settings, row.person, row.project, until=until, why=why)
         except Unavailable as error:  # it holds the end that it was told before
             log.warning("%s", error)
             return False
-        return True
 
     def _stop(self, row: RoomRow, because: str, now: datetime) -> None:
         """Have the Hub stop a room. If the Hub does not, cut the browser off and end the container ourselves."""
@@ -244,7 +245,8 @@ class Sentinel:
         with self._records.act("sentinel", "notice.tell", "people") as session:
             reminders.send(session, now)
 
-    def _suspended(self) -> None:
+    def _suspended(self, now: datetime) -> None:
+        del now
         with self._records.read() as session:
             names = tuple(session.scalars(select(PersonRow.name).where(PersonRow.suspended.is_(True))))
         for name in names:
@@ -266,8 +268,10 @@ class Sentinel:
             self._known = {}
 
 
-def _one(standing: access.Standing, book: Mapping[str, Rule], rests: datetime) -> Judged:
+def _one(standing: access.Standing, book: Mapping[str, Rule], rests: datetime, now: datetime) -> Judged:
     lapse = visits.lapse_of(standing)
+    if lapse is None and rests <= now:
+        lapse = Lapse(visits.RESTS, ("R06",))
     at_once = lapse is not None and any(
         rule in AT_ONCE or (rule in book and book[rule].at_once) for rule in lapse.rules
     )

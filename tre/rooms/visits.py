@@ -38,6 +38,7 @@ class Lapse(NamedTuple):
     rules: tuple[str, ...] = ()
 
 
+RESTS = "a condition is past its day, or the ethics vote ended: the project's lead sees to it, or asks the committee"
 OVER = "the time for which it could be open is over, and nobody asked for longer"
 
 
@@ -49,7 +50,7 @@ def opened(records: Records, project: str, person: str, *, image: str, now: date
         _close(session, project, person, because="it was not there any more", now=now)
         until = min(opening.until or now, endings.rests(session, (project,), now).get(project, ALWAYS))
         if until <= now:
-            raise Refused("a condition or vote that the project stands on has ended: ask its lead to see to it")
+            raise Refused(RESTS)
         mounts: list[audit.Fact] = [
             {"dataset": one.dataset, "version": one.version, "number": one.number} for one in opening.mounts
         ]

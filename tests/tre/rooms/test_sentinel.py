@@ -225,6 +225,23 @@ def test_a_condition_past_its_day_opens_no_room_while_the_sentinel_is_dead(recor
         visits.opened(records, "sunrise", "ann", image="sha256:1", now=now)
 
 
+def test_records_that_are_busy_with_somebody_elses_act_close_nothing(sentinel, hub, now, monkeypatch):
+    """Whether a room may be open is read, and reading waits for nobody who writes."""
+
+    def busy(*_, **__):
+        raise Unavailable("the records are too busy")
+
+    monkeypatch.setattr(watching.active, "look_round", busy)
+    for seconds in range(10, 120, 10):
+        sentinel.round(now + timedelta(seconds=seconds))
+    assert hub.stopped == []
+
+
+def test_a_room_that_cannot_be_ended_is_tried_again_without_haste(sentinel, now):
+    sentinel.round(now)
+    assert sentinel.pause(now + timedelta(days=500)) == watching.SHORTEST_PAUSE
+
+
 # --- visits ---------------------------------------------------------------------------------------------------------
 def test_a_closing_is_recorded_once(sentinel, records, now):
     for _ in range(3):

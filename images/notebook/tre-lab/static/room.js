@@ -1,7 +1,7 @@
 // How long this room is open, why it closes, how much was seen of it: asked of the gateway, not of the room.
 // Nothing here decides anything. A person who takes it out is not warned, and the room closes all the same.
 
-const EVERY = 4000;
+const EVERY = 5000;
 const WARN_AT = [1800, 600, 120];
 const SAVE_AT = 30;
 
@@ -80,7 +80,6 @@ export function extension({ Notification, IStatusBar, Widget, PageConfig }) {
 function statusItem(Widget) {
   const bar = new Widget();
   bar.addClass('tre-lab-meter');
-  bar.node.setAttribute('role', 'status');
   bar.node.style.cssText = 'padding: 0 8px; font-size: var(--jp-ui-font-size1); color: var(--jp-ui-font-color1)';
   return bar;
 }
