@@ -413,8 +413,8 @@ def test_a_lapsed_ethics_vote_lets_the_project_rest(house, do, row, now):
 
 
 def test_an_end_that_came_is_recorded_and_can_be_renewed(house, do, row, now):
-    number = begun(do, row, now)
-    later = now + YEAR
+    number, later = reviewed(do, row), now + timedelta(days=300)
+    do(active.decide, number, "erin", until=later)
     assert do(active.look_round, at=later) == (number,)
     assert row(number).state == "expired"
     child = do(drafts.renew, number, "ann", at=later)
