@@ -37,6 +37,7 @@ LINKS = (
     ("Applications", "applications", frozenset[str]({Role.ANALYST, Role.APPROVER, Role.COMMITTEE, Role.CHAIR})),
     ("Committee", "committee", frozenset[str]({Role.COMMITTEE, Role.CHAIR})),
     ("Admin", "admin", frozenset[str]({Role.ADMIN})),
+    ("Emergencies", "emergencies", frozenset[str]({Role.COMMITTEE, Role.CHAIR, Role.AUDITOR})),
     ("Log", "audit", frozenset[str]({Role.AUDITOR})),
     ("Catalogue", "catalogue", frozenset[str]()),
     ("Register", "register", frozenset[str]()),
@@ -73,7 +74,7 @@ class Page(BaseHandler):  # type: ignore[misc]  # the Hub is not typed
             self._to_the_door()
             return
         active, self.roles = await self.look(lambda session: _standing(session, self.person))
-        if not active:
+        if not active and not self.public:
             raise Refused("this account is suspended", rules=("R01",))
 
     def _to_the_door(self) -> None:
