@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -49,7 +49,9 @@ class Rules:
     parts: tuple[str, ...]
     """Every statement at every moment it speaks of, as `R06.2@mount`."""
     policy_hash: str
-    _policies: cedarpy.PolicySet
+    _statements: Mapping[str, Policy]
+    _policies: Mapping[str, cedarpy.PolicySet]
+    """Moment -> the statements that speak at it; Cedar is not asked about the others, which could say nothing."""
     _schema: cedarpy.Schema
 
     @classmethod
@@ -59,29 +61,37 @@ class Rules:
 
     @classmethod
     def of(cls, files: Mapping[str, str], without: Collection[str] = ()) -> "Rules":
-        """Validate rules given as texts by name (see `bundle`), or refuse: RulesUnfit says why in one line.
-
-        `without` leaves out some of `parts`, or all of one rule id.
-        """
+        """Validate rules given as texts by name (see `bundle`), or refuse: RulesUnfit says why in one line."""
         _named(files)
         schema = book.SCHEMA.read_text("utf-8")
-        policies = _statements(files)
-        parts = tuple(f"{key}@{verb}" for key, policy in policies.items() for verb in _verbs(policy))
-        _known(without, parts)
-        left = {key: cut for key, policy in policies.items() if (cut := _cut(key, policy, without))}
-        _validate(str(cedarpy.PolicySet.from_json_str(json.dumps(_set(policies)))), schema)
+        statements = _statements(files)
+        _validate(str(_set(statements)), schema)
         with _reading("rules.toml"):
             rules = book.book(files["rules.toml"])
         with _reading("trainings.toml"):
             courses = book.courses(files["trainings.toml"])
-        _complete(policies, rules)
-        return cls(
+        _complete(statements, rules)
+        whole = cls(
             book=rules,
             courses=courses,
-            parts=parts,
-            policy_hash=_hash(files, schema, without),
-            _policies=cedarpy.PolicySet.from_json_str(json.dumps(_set(left))),
+            parts=tuple(f"{key}@{verb}" for key, policy in statements.items() for verb in _verbs(policy)),
+            policy_hash=_hash(files, schema),
+            _statements=statements,
+            _policies=_by_moment(statements),
             _schema=cedarpy.Schema.from_str(schema),
+        )
+        return whole.less(without) if without else whole
+
+    def less(self, without: Collection[str]) -> "Rules":
+        """Leave out some of `parts`, or all of one rule id: to see whether it is missed."""
+        _known(without, self.parts)
+        left = {key: cut for key, policy in self._statements.items() if (cut := _cut(key, policy, without))}
+        said = "\nwithout ".join([self.policy_hash, *sorted(without)])
+        return replace(
+            self,
+            policy_hash=sha256(said.encode()).hexdigest(),
+            _statements=left,
+            _policies=_by_moment(left),
         )
 
     def decide(self, ask: facts.Ask) -> Decision:
@@ -89,7 +99,7 @@ class Rules:
         try:
             question, entities = translate.request(ask, self.courses)
             known = cedarpy.Entities.from_json_str(entities, self._schema)
-            result = cedarpy.is_authorized(question, self._policies, known, self._schema)
+            result = cedarpy.is_authorized(question, self._policies[ask.verb], known, self._schema)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             return self._no({POLICY_ERROR}, (_line(error),))
         reasons = {_rule(key) for key in result.diagnostics.reasons}
@@ -198,8 +208,16 @@ def _known(without: Collection[str], parts: Collection[str]) -> None:
         raise RulesUnfit(f"no such rule to leave out: {', '.join(sorted(odd))}")
 
 
-def _set(policies: Mapping[str, Policy]) -> dict[str, object]:
-    return {"templates": {}, "staticPolicies": dict(policies), "templateLinks": []}
+def _set(policies: Mapping[str, Policy]) -> cedarpy.PolicySet:
+    whole = {"templates": {}, "staticPolicies": dict(policies), "templateLinks": []}
+    return cedarpy.PolicySet.from_json_str(json.dumps(whole))
+
+
+def _by_moment(policies: Mapping[str, Policy]) -> dict[str, cedarpy.PolicySet]:
+    return {
+        verb: _set({key: policy for key, policy in policies.items() if verb in _verbs(policy)})
+        for verb in facts.MOMENTS
+    }
 
 
 def _rule(key: str) -> str:
@@ -214,7 +232,9 @@ def _validate(policies: str, schema: str) -> None:
 
 
 def _complete(policies: Mapping[str, Policy], rows: Mapping[str, Rule]) -> None:
-    """Each moment has its one permit, each forbid its row, each row its forbid."""
+    """Each moment has its one permit, each forbid its row, each row its forbid; and a statement names moments alone."""
+    if odd := {verb for policy in policies.values() for verb in _verbs(policy)} - facts.MOMENTS.keys():
+        raise RulesUnfit(f"no such moment: {', '.join(sorted(odd))}")
     permits = sorted(key for key, policy in policies.items() if policy["effect"] == "permit")
     if permits != sorted(f"may_{verb}.1" for verb in facts.MOMENTS):
         raise RulesUnfit("each moment has one permit, named may_<moment>")
@@ -225,14 +245,12 @@ def _complete(policies: Mapping[str, Policy], rows: Mapping[str, Rule]) -> None:
         raise RulesUnfit(f"not in rules.toml: {', '.join(sorted(missing))}")
 
 
-def _hash(files: Mapping[str, str], schema: str, without: Collection[str]) -> str:
-    """Over every text the rules consist of, each with its name and length; and over what was left out."""
+def _hash(files: Mapping[str, str], schema: str) -> str:
+    """Over every text the rules consist of, each with its name and length."""
     digest = sha256()
     for name, text in sorted({**files, book.SCHEMA.name: schema}.items()):
         content = text.encode()
         digest.update(f"{name}\n{len(content)}\n".encode() + content)
-    for part in sorted(without):
-        digest.update(f"without {part}\n".encode())
     return digest.hexdigest()
 
 

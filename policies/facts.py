@@ -28,6 +28,7 @@ class Role(StrEnum):
 
 
 # An admin provisions; whoever provisions neither reads data, nor decides on exports, nor sits on the committee.
+# An auditor looks at what all the others did.
 EXCLUSIVE = (
     frozenset({Role.ADMIN, Role.ANALYST}),
     frozenset({Role.ADMIN, Role.APPROVER}),
@@ -35,6 +36,9 @@ EXCLUSIVE = (
     frozenset({Role.ADMIN, Role.CHAIR}),
     frozenset({Role.ADMIN, Role.AUDITOR}),
     frozenset({Role.APPROVER, Role.AUDITOR}),
+    frozenset({Role.ANALYST, Role.AUDITOR}),
+    frozenset({Role.COMMITTEE, Role.AUDITOR}),
+    frozenset({Role.CHAIR, Role.AUDITOR}),
 )
 
 
@@ -122,7 +126,7 @@ class Export:
     seen_manifest: str = ""
     """SHA-256 of the manifest the voter says they saw (vote), or that is about to leave (release)."""
     kinds: frozenset[str] = frozenset({"unknown"})
-    """Kinds of the files, as sniffed from content, e.g. csv, png; `raw` and `unknown` never leave."""
+    """Kinds of the files, as sniffed from content, e.g. csv, png; `raw` and `unknown` never leave, `model` by R35."""
     row_level: bool = True
     """A check found rows that stand for single people, or did not run."""
     blocked: bool = True
@@ -264,8 +268,21 @@ MOMENTS: dict[str, frozenset[str]] = {
     "sign_in": frozenset(),
     "open_session": frozenset({"project"}),
     "mount": frozenset({"project", "dataset"}),
+    "prepare_extract": frozenset({"project", "dataset"}),
     "submit_export": frozenset({"project", "export"}),
     "vote_export": frozenset({"project", "export"}),
     "release_export": frozenset({"project", "export"}),
+    "collect_export": frozenset({"project", "export"}),
+    "submit_application": frozenset({"application"}),
+    "vote_application": frozenset({"application"}),
+    "decide_application": frozenset({"application"}),
+    "import_file": frozenset({"project", "arriving"}),
+    "ask_recontact": frozenset({"project", "recontact"}),
+    "vote_recontact": frozenset({"project", "recontact"}),
     "administer": frozenset(),
+    "change_rules": frozenset({"change"}),
+    "change_role": frozenset({"change"}),
+    "break_glass": frozenset({"project", "emergency"}),
+    "view_log": frozenset(),
+    "view_project_log": frozenset({"project"}),
 }

@@ -11,7 +11,7 @@ from airlock import release, requests, worker
 from airlock.states import State, Verdict
 from airlock.tables import RequestRow
 from policies.facts import Role
-from tests.builders import HOST, a_dataset, a_person, a_project
+from tests.builders import HOST, a_dataset, a_person, a_project, an_approval
 from tre.data import evidence, identifiers
 from tre.data.deid import pseudonyms
 from tre.governance import projects
@@ -40,6 +40,7 @@ class House:
             a_project(session, "sunrise", ("ann", "ben", "olive"), now=now)
             projects.remove_member(session, "sunrise", "olive", actor=HOST, now=now)
             a_project(session, "sunset", ("zoe",), now=now)
+            an_approval(session, "sunrise", "trial", settings=settings, now=now)
             self.pseudonyms = an_extract(session, settings, now)
         self.outbox = settings.outbox("sunrise", "ann")
         self.outbox.mkdir(parents=True)

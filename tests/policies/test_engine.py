@@ -1,5 +1,6 @@
 """Attempts to get a yes out of rules that could not be judged."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -7,15 +8,32 @@ from types import SimpleNamespace
 import pytest
 
 import policies
-from policies import book, engine, testing
+from policies import book, engine, testing, translate
 from policies.engine import Rules, RulesUnfit
-from policies.facts import MOMENTS, Ask, Dataset, Export, Person, Project
+from policies.facts import (
+    MOMENTS,
+    Application,
+    Ask,
+    Change,
+    Dataset,
+    Emergency,
+    Export,
+    Import,
+    Person,
+    Project,
+    Recontact,
+)
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 THINGS = {
     "project": Project(name="sunrise"),
     "dataset": Dataset(name="trial"),
     "export": Export(request="12", requester="ann", manifest="m1"),
+    "application": Application(number="7", applicant="ann", project="sunset"),
+    "arriving": Import(request="3", requester="ann"),
+    "recontact": Recontact(request="5", requester="ann"),
+    "change": Change(what="rules/2", proposer="oda"),
+    "emergency": Emergency(number="1", proposer="erin", beneficiary="ann"),
 }
 
 
@@ -34,10 +52,38 @@ def test_an_ask_that_brings_too_much_or_too_little_is_denied(verb, thing):
 
 @pytest.mark.parametrize("verb", MOMENTS)
 def test_facts_that_nobody_filled_in_deny(verb):
-    ask = Ask(verb=verb, now=NOW, person=Person(name="ann"), **{name: THINGS[name] for name in MOMENTS[verb]})
-    decision = policies.decide(ask)
+    brought = {name: THINGS[name] for name in MOMENTS[verb]}
+    if verb == "change_role":
+        brought["change"] = Change(what="role/4", proposer="oda", beneficiary="bob")
+    decision = policies.decide(Ask(verb=verb, now=NOW, person=Person(name="ann"), **brought))
     assert not decision.allowed
     assert not decision.errors
+    assert set(decision.rules) == SAID_OF_NOTHING[verb] | {"R01", "R02", "R31", "R40"}
+
+
+OF_NOBODY_S_DATA = {"R06", "R07", "R08", "R09", "R10", "R11", "R12", "R13"}
+SAID_OF_NOTHING = {  # verb -> which rules say no, beside those of every moment, where nothing is known
+    "sign_in": set(),
+    "open_session": {"R00", "R03", "R04", "R06", "R07", "R08", "R13", "R29", "R33"},
+    "mount": OF_NOBODY_S_DATA | {"R00", "R03", "R04", "R19", "R29", "R36"},
+    "prepare_extract": OF_NOBODY_S_DATA | {"R03", "R29"},
+    "submit_export": {"R00", "R03", "R04", "R06", "R08", "R09", "R11", "R20", "R24", "R27", "R29"},
+    "vote_export": {"R03", "R06", "R09", "R22", "R23"},
+    "release_export": {"R00", "R06", "R09", "R11", "R20", "R21", "R23", "R24", "R25", "R26"},
+    "collect_export": {"R00", "R06", "R09", "R11", "R20", "R21", "R23", "R25"},
+    "submit_application": {"R39"},
+    "vote_application": {"R03", "R29", "R37"},
+    "decide_application": {"R03", "R29", "R37", "R38", "R39"},
+    "import_file": {"R00", "R03", "R04", "R06", "R07", "R08", "R29", "R34"},
+    "ask_recontact": {"R00", "R03", "R04", "R06", "R08", "R29", "R41"},
+    "vote_recontact": {"R03", "R06", "R22", "R41"},
+    "administer": {"R03", "R29"},
+    "change_rules": {"R03", "R28", "R29"},
+    "change_role": {"R03", "R28", "R29"},
+    "break_glass": {"R06", "R08", "R29", "R30"},
+    "view_log": {"R03", "R32"},
+    "view_project_log": {"R03", "R32"},
+}
 
 
 @pytest.mark.parametrize("verb", ["", "Mount", "delete", None, 7, [], 'mount" || true || "'])
@@ -76,6 +122,30 @@ def test_what_is_no_ask_is_denied(ask):
         ("dataset", "version", 2**70),
         ("dataset", "revoked", ""),
         ("dataset", "assessed", "yes"),
+        ("person", "also", None),
+        ("person", "also", "bob"),
+        ("person", "also", ["bob"]),
+        ("person", "network", None),
+        ("project", "lead", None),
+        ("project", "combinable", "yes"),
+        ("project", "combinable", 1),
+        ("project", "alone", None),
+        ("project", "ml_plan", None),
+        ("project", "grace_until", None),
+        ("project", "emergency_until", "2027-01-01"),
+        ("project", "emergency_until", datetime(2027, 1, 1)),  # noqa: DTZ001
+        ("project", "moratorium_until", None),
+        ("dataset", "embargo_until", None),
+        ("dataset", "embargo_until", datetime(1970, 1, 1)),  # noqa: DTZ001
+        ("dataset", "duo", None),
+        ("dataset", "duo", True),
+        ("dataset", "duo", frozenset({"permit"})),
+        ("dataset", "ruled", None),
+        ("dataset", "refused", None),
+        ("dataset", "refused", ()),
+        ("dataset", "refused", frozenset({None})),
+        ("dataset", "networks", "any"),
+        ("dataset", "networks", ["any"]),
     ],
 )
 def test_a_fact_that_is_missing_or_of_another_type_is_denied(thing, fact, value):
@@ -95,11 +165,133 @@ def test_a_fact_that_is_missing_or_of_another_type_is_denied(thing, fact, value)
         ("requester", ""),
         ("row_level", None),
         ("blocked", 0),
+        ("size", None),
+        ("size", -1),
+        ("size", 1.5),
+        ("size", True),
+        ("spent", -(2**70)),
+        ("spent", "0"),
+        ("quota", None),
+        ("quota", 2**63),
+        ("approvals_until", None),
+        ("data_in_force", None),
+        ("data_in_force", "yes"),
+        ("models_checked", 1),
     ],
 )
 def test_an_export_with_a_fact_of_another_type_is_denied(fact, value):
     ask = testing.good("release_export")
     assert refused(replace(ask, export=replace(ask.export, **{fact: value})))
+
+
+@pytest.mark.parametrize(
+    ("verb", "part", "fact", "value"),
+    [
+        ("decide_application", "application", "applicant", ""),
+        ("decide_application", "application", "number", None),
+        ("decide_application", "application", "named", None),
+        ("decide_application", "application", "named", ["lea"]),
+        ("decide_application", "application", "panel", "erin"),
+        ("decide_application", "application", "conflicted", None),
+        ("decide_application", "application", "conflicted", 0),
+        ("decide_application", "application", "form", None),
+        ("decide_application", "application", "seen_form", None),
+        ("decide_application", "application", "votes", "2"),
+        ("decide_application", "application", "votes", None),
+        ("decide_application", "application", "quorum", -1),
+        ("decide_application", "application", "quorum", True),
+        ("decide_application", "application", "chaired", "yes"),
+        ("decide_application", "application", "unruled", None),
+        ("decide_application", "application", "complete", 1),
+        ("decide_application", "application", "until", None),
+        ("decide_application", "application", "latest", datetime(2029, 1, 1)),  # noqa: DTZ001
+        ("vote_application", "application", "voted", None),
+        ("import_file", "arriving", "kinds", "csv"),
+        ("import_file", "arriving", "checked", None),
+        ("import_file", "arriving", "approvals", 1),
+        ("import_file", "arriving", "requester", None),
+        ("ask_recontact", "recontact", "contact", "yes"),
+        ("ask_recontact", "recontact", "requester", ""),
+        ("vote_recontact", "recontact", "voted", ["bob"]),
+        ("vote_recontact", "recontact", "approvals", None),
+        ("change_rules", "change", "proposer", ""),
+        ("change_rules", "change", "proposer", None),
+        ("change_rules", "change", "proposer_fit", None),
+        ("change_rules", "change", "manifest", None),
+        ("change_rules", "change", "beneficiary", "eve"),
+        ("change_role", "change", "beneficiary", ""),
+        ("change_role", "change", "beneficiary", None),
+        ("break_glass", "emergency", "proposer", ""),
+        ("break_glass", "emergency", "beneficiary", ""),
+        ("break_glass", "emergency", "roles", None),
+        ("break_glass", "emergency", "roles", ["admin", "chair"]),
+        ("break_glass", "emergency", "reason", "because"),
+        ("break_glass", "emergency", "told", None),
+        ("break_glass", "emergency", "until", None),
+        ("break_glass", "emergency", "until", timedelta(hours=4)),
+        ("break_glass", "project", "suspended", None),
+        ("view_project_log", "project", "lead", "ann"),
+    ],
+)
+def test_a_fact_of_another_type_is_denied_at_every_moment(verb, part, fact, value):
+    ask = testing.good(verb)
+    assert refused(replace(ask, **{part: replace(getattr(ask, part), **{fact: value})}))
+
+
+@pytest.mark.parametrize("verb", MOMENTS)
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [
+        ("log_stands", None),
+        ("log_stands", 1),
+        ("log_stands", "true"),
+        ("clock_sound", None),
+        ("clock_sound", "true"),
+        ("agreement", None),
+        ("agreement", True),
+    ],
+)
+def test_what_is_said_of_the_house_has_its_type_too(verb, fact, value):
+    assert refused(replace(testing.good(verb), **{fact: value}))
+
+
+@pytest.mark.parametrize("verb", MOMENTS)
+def test_an_attribute_that_is_left_out_on_the_way_to_cedar_is_denied(verb, monkeypatch):
+    """Were the translation to forget a fact, no rule would look at nothing and say yes."""
+    real = translate.request
+
+    def forgetting(ask, courses):
+        question, entities = real(ask, courses)
+        rest = json.loads(entities)
+        del rest[position]["attrs"][fact]
+        return translate.Request(question, json.dumps(rest))
+
+    monkeypatch.setattr(engine.translate, "request", forgetting)
+    whole = json.loads(real(testing.good(verb), {}).entities)
+    for position in range(len(whole)):
+        for fact in whole[position]["attrs"]:
+            assert refused(testing.good(verb)), (position, fact)
+
+
+@pytest.mark.parametrize("verb", MOMENTS)
+def test_a_word_that_is_left_out_of_the_question_is_denied(verb, monkeypatch):
+    real = translate.request
+
+    def forgetting(ask, courses):
+        question, entities = real(ask, courses)
+        context = json.loads(question["context"])
+        del context[word]
+        return translate.Request(question | {"context": json.dumps(context)}, entities)
+
+    monkeypatch.setattr(engine.translate, "request", forgetting)
+    for word in json.loads(real(testing.good(verb), {}).question["context"]):
+        assert refused(testing.good(verb)), word
+
+
+def test_sums_that_overflow_are_denied():
+    """Cedar cannot add these two: the rule fails, and Cedar alone would say yes."""
+    whole = 2**63 - 1
+    assert refused(testing.good("release_export", export={"size": whole, "spent": whole, "quota": whole}))
 
 
 def test_a_now_without_a_zone_is_denied():

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from policies.facts import Role
 from tests.builders import HOST, YEAR, a_committee, a_dataset, a_person
 from tre.errors import NotFound, StepRefused, Unreadable
-from tre.governance import notices, projects
+from tre.governance import notices, projects, training
 from tre.governance.applications import active, drafts, form, papers, review, states, turns
 from tre.governance.applications.form import Form, Known
 from tre.governance.applications.review import Condition
@@ -417,6 +417,8 @@ def test_an_end_that_came_is_recorded_and_can_be_renewed(house, do, row, now):
     do(active.decide, number, "erin", until=later)
     assert do(active.look_round, at=later) == (number,)
     assert row(number).state == "expired"
+    for name in ("erin", "frank"):
+        do(training.record, name, "gdpr", later + YEAR, at=later, actor=HOST)
     child = do(drafts.renew, number, "ann", at=later)
     do(drafts.save, child, "ann", {"until": "2028-06-30"}, 1, at=later)
     do(drafts.accept, child, "ben", seen=form.agreed(papers.form_of(row(child))), at=later)
