@@ -121,7 +121,7 @@ def visitor(
         if row is None or _over(row.created_at, seen.get(row.id_sha256, row.created_at), now):
             seen.pop(_id(number), None)
             return None
-        if not accounts.active(session, row.person):
+        if not accounts.active(session, row.person, since=row.created_at):
             return None
         roles = accounts.roles_of(session, row.person)
     try:

@@ -87,7 +87,7 @@ class HouseAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has
         """Whether who is signed in may stay: nobody who is suspended, and no session that is over."""
         records, now = self.records, datetime.now(UTC)
         cookie = _cookie_of(handler)
-        since = began(cookie) if cookie else None
+        since = began(cookie) if cookie else _token_made(handler)
 
         def still() -> bool:
             with records.read() as session:
@@ -127,6 +127,15 @@ def began(cookie: str) -> datetime | None:
     """Return when the session of a cookie began, which the Hub has found to be signed by itself."""
     found = SIGNED.match(cookie.strip('"'))
     return datetime.fromtimestamp(int(found[1]), UTC) if found else None
+
+
+def _token_made(handler: Any) -> datetime | None:  # noqa: ANN401 -- the Hub's own class
+    """Return when the token was made that somebody comes with, unless it is a room's own, which is no session."""
+    token = handler.get_token() if handler is not None and getattr(handler, "_token_authenticated", False) else None
+    if token is None or token.client_id == "jupyterhub" or token.created is None:
+        return None
+    made: datetime = token.created
+    return made.replace(tzinfo=UTC)
 
 
 def _cookie_of(handler: Any) -> str:  # noqa: ANN401 -- the Hub's own class

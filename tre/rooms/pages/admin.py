@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from policies.facts import Role
 from tre.errors import TREError, Unreadable
-from tre.governance import roles
+from tre.governance import nudge, roles
 from tre.governance.desk import acts, admin
 from tre.rooms import house
 from tre.rooms.pages.doing import CODE, WHY, Doing
@@ -64,6 +64,8 @@ class Act(Admin, Doing):
         try:
             subject, do = self.doing(sent.sound(), self.person, self.now, *words)
             made = await self.done(subject, sent, do)
+            if self.verb == "person.suspend":
+                nudge.sentinel(house.settings())
         except TREError as error:
             await self.told(Problem.of(error), sent, part=self.part)
             return
@@ -180,6 +182,21 @@ class SettleRole(Act):
         return f"role-change/{number}", settled
 
 
+class SettleRules(Act):
+    """Adopt the rules that another admin proposed, or refuse them."""
+
+    fields = (CODE, Field("say", 100))
+    verb, part = "rules.settle", "rules"
+
+    def doing(self, sent: Sent, actor: str, now: datetime, *words: str) -> About:
+        """Settle exactly the texts that were seen: the words of the form name their SHA-256."""
+        verb, _, seen = sent["say"].removeprefix("rules ").partition(" ")
+        if verb not in {"adopt", "refuse"}:
+            raise Unreadable("say whether you adopt these rules or refuse them")
+        do = partial(acts.settle_rules, number=int(words[0]), seen=seen, agree=verb == "adopt", actor=actor, now=now)
+        return f"rules/{words[0]}", do
+
+
 class Training(Act):
     """Note a course that somebody passed."""
 
@@ -262,6 +279,7 @@ HANDLERS: list[tuple[str, Any]] = [
     (r"/admin/resume", ResumePerson),
     (r"/admin/roles", ProposeRole),
     (rf"/admin/roles/{NUMBER}", SettleRole),
+    (rf"/admin/rules/{NUMBER}", SettleRules),
     (r"/admin/training", Training),
     (r"/admin/projects", OpenProject),
     (r"/admin/agreements", Agreement),

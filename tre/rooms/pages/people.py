@@ -19,6 +19,8 @@ from tre.rooms.pages.page import Page, off_loop
 from tre.rooms.pages.telling import Problem
 
 PASSWORD = 1000
+NAME = Field("username", 30)
+"""Sent for the browser's own store of passwords; the house knows who it is."""
 LINK = r"([A-Za-z0-9_-]{20,100})"
 
 
@@ -53,7 +55,9 @@ class Enrol(_Own):
     async def post(self, token: str) -> None:
         """Take a password, or go on to a provider; either way the second factor is shown to work."""
         settings, records, now = house.settings(), house.records(), self.now
-        sent = self.form(Field("password", PASSWORD), Field("again", PASSWORD), Field("code", 10), Field("with", 20))
+        sent = self.form(
+            Field("password", PASSWORD), Field("again", PASSWORD), Field("code", 10), Field("with", 20), NAME
+        )
         try:
             sent.sound()
             if sent["with"]:
@@ -116,7 +120,7 @@ class Password(Account):
     async def post(self) -> None:
         """Change it; other browsers of this person are signed out."""
         settings, records, person, now = house.settings(), house.records(), self.person, self.now
-        sent = self.form(*(Field(name, PASSWORD) for name in ("old", "password", "again")), Field("code", 10))
+        sent = self.form(*(Field(name, PASSWORD) for name in ("old", "password", "again")), Field("code", 10), NAME)
         try:
             sent.sound()
             given = {"old": sent["old"], "new": sent["password"], "again": sent["again"], "code": sent["code"]}
