@@ -22,6 +22,8 @@ from tre.host import image
 from tre.records.db import Records
 from tre.records.tables import RoomRow
 from tre.rooms import control, folders, house, visits
+from tre.rooms.authenticator import address_of
+from tre.rooms.pages.telling import Reason, reasons_of
 from tre.rooms.room import CALLBACK, Room, container, container_name, host, host_config, origin, prefix, room_for
 from tre.settings import Settings
 
@@ -76,7 +78,13 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
         current = await _aside(image.current, self.tre_settings)
         await self.docker("ping")
         visit = await _aside(
-            visits.opened, self.tre_records, self.name, self.user.name, image=current.id, now=datetime.now(UTC)
+            visits.opened,
+            self.tre_records,
+            self.name,
+            self.user.name,
+            image=current.id,
+            now=datetime.now(UTC),
+            network=self.tre_settings.zone(address_of(self.handler)),
         )
         room = room_for(self.tre_settings, current.id, visit.project, self.user.name, visit.mounts)
         done = False
@@ -275,18 +283,24 @@ async def _aside(work: Callable[..., T], *given: object, **named: object) -> T:
 
 def _told(no: Refused, project: str) -> SpawnException:
     """Tell a stranger to a project that they are one, and nothing else of it; the log has all reasons."""
+    reasons = reasons_of(no.rules, no.remedies)
     if NOT_A_MEMBER in no.rules:
-        first = no.remedies[no.rules.index(NOT_A_MEMBER)]
-        return _refusal(f"This room stays closed: you are no member of {project}.", remedies=(first,), status=403)
-    return _refusal(f"This room stays closed: {no}", remedies=no.remedies, status=403)
+        first = tuple(each for each in reasons if each.rule == NOT_A_MEMBER)
+        return _refusal(f"This room stays closed: you are no member of {project}.", reasons=first, status=403)
+    return _refusal(f"This room stays closed: {no}", reasons=reasons, status=403)
 
 
-def _refusal(message: str, *, remedies: tuple[str, ...] = (), status: int) -> SpawnException:
-    """Say no so that the Hub shows the person why, and what to do."""
-    listed = "".join(f"<li>{html.escape(remedy)}</li>" for remedy in remedies)
+def _refusal(message: str, *, reasons: tuple[Reason, ...] = (), status: int) -> SpawnException:
+    """Say no so that the Hub shows the person why, what to do, and whom to ask."""
+    listed = "".join(f"<li>{_in_words(each)}</li>" for each in reasons)
     said = f"{html.escape(message)}<ul>{listed}</ul>" if listed else html.escape(message)
-    plain = " ".join((message, *(f"To do: {remedy}." for remedy in remedies)))
+    plain = " ".join((message, *(f"To do: {each.remedy}" for each in reasons)))
     no = SpawnException(plain, reason="refused", message_html=said, status_code=status)
     no.jupyterhub_message = plain
     no.jupyterhub_html_message = said
     return no
+
+
+def _in_words(reason: Reason) -> str:
+    rule = f"{reason.rule}: {reason.sentence} Ask: {reason.ask}."
+    return f'{html.escape(reason.remedy)} <span class="tre-rule">{html.escape(rule)}</span>'
