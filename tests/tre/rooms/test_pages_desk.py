@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from policies import book
 from policies.facts import Role
 from tests.builders import HOST, a_dataset, a_person, a_project, an_approval
 from tests.hub import a_hub
-from tre.governance import accounts, notices, projects, roles
+from tre.governance import accounts, emergencies, notices, projects, proposals, roles
 from tre.records.tables import DatasetRow, EntryRow, ExtractRow, MemberRow, ProjectRow, RoleChangeRow, RoomRow
 
 LATER = "2027-03-01"
@@ -232,8 +233,46 @@ def test_an_admin_opens_a_project(hub):
     assert members(hub, "moonlit") == {}
 
 
+# --- rules and emergencies --------------------------------------------------------------------------------------------
+def test_a_change_of_the_rules_is_shown_line_by_line_and_adopted_by_another_admin(hub):
+    files = book.bundle() | {"rules.toml": book.bundle()["rules.toml"].replace("speak with an admin", "ask an admin")}
+    with hub.changed() as session:
+        row = proposals.propose(session, files, why="plainer words", actor="ada", now=datetime.now(UTC))
+        number, sha = row.number, row.sha256
+    adam = hub.person("adam")
+    page = adam.page("/hub/admin").text
+    assert re.search(r"<ins>\+remedy = [^<]*ask an admin of this environment", page)
+    assert re.search(r"<del>-remedy = [^<]*speak with an admin", page)
+    adam.send(f"/hub/admin/rules/{number}", code=True, say=proposals.confirms(sha, "adopt"))
+    with hub.records.read() as session:
+        assert proposals.newest(session).number == number
+
+
+def test_an_emergency_is_asked_for_seconded_ended_and_reviewed_each_by_whom_it_may_be(hub):
+    hub.person("adam").send(
+        "/hub/emergencies/ask", code=True, project="sunrise", person="ben", hours="2", why="an outbreak"
+    )
+    with hub.records.read() as session:
+        row = emergencies.listed(session)[-1]
+    erin = hub.person("erin")
+    assert "an outbreak" in erin.page("/hub/emergencies").text
+    erin.send(f"/hub/emergencies/{row.id}/second", code=True, say=emergencies.confirms(row, "second"))
+    ben = hub.person("ben")
+    assert "Close it now" in ben.page("/hub/emergencies").text
+    ben.send(f"/hub/emergencies/{row.id}/end", code=True)
+    hub.person("olga").send(f"/hub/emergencies/{row.id}/review", code=True, why="it was right")
+    with hub.records.read() as session:
+        found = emergencies.get(session, row.id)
+        assert (found.asked_by, found.seconded_by, found.reviewed_by) == ("adam", "erin", "olga")
+    assert "it was right" in ben.page("/hub/emergencies").text
+
+
+def test_emergencies_are_nobodys_business_who_has_no_part_in_any(hub):
+    assert hub.person("cleo").page("/hub/emergencies").status_code == 404
+
+
 def test_every_page_asks_nobody_else_and_runs_no_script_of_its_own(hub):
-    for person, path in (("ann", "me"), ("ann", "projects/sunrise"), ("adam", "admin")):
+    for person, path in (("ann", "me"), ("ann", "projects/sunrise"), ("adam", "admin"), ("adam", "emergencies")):
         answer = hub.person(person).page(f"/hub/{path}")
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
         assert set(re.findall(r"<script[^>]*src=\"([^\"?]*)", answer.text)) <= {"/hub/static/js/darkmode.js"}

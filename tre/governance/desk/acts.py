@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from policies.facts import Role
-from tre.governance import access, accounts, enrolment, projects, roles, training
-from tre.records.tables import ProjectRow, RoleChangeRow
+from tre.governance import access, accounts, enrolment, projects, proposals, roles, training
+from tre.records.tables import ProjectRow, RoleChangeRow, RulebookRow
 from tre.settings import Settings
 
 
@@ -146,3 +146,12 @@ def settle_role(session: Session, number: int, *, agree: bool, actor: str, now: 
     """Make it so, or refuse it."""
     as_admin(session, actor, now=now)
     return roles.settle(session, number, agree=agree, actor=actor, now=now)
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+def settle_rules(session: Session, number: int, *, seen: str, agree: bool, actor: str, now: datetime) -> RulebookRow:
+    """Make proposed rules those in force, if they are the ones that were seen; or turn them down."""
+    as_admin(session, actor, now=now)
+    if agree:
+        return proposals.adopt(session, number, actor=actor, seen=seen, now=now)
+    return proposals.refuse(session, number, actor=actor, now=now)

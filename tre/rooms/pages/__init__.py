@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tre.rooms.pages import admin, applications, audit, committee, people, person, project
+from tre.rooms.pages import admin, applications, audit, committee, emergencies, people, person, project, register
 
 HANDLERS: list[tuple[str, Any]] = [
     *applications.HANDLERS,
@@ -12,4 +12,6 @@ HANDLERS: list[tuple[str, Any]] = [
     *project.HANDLERS,
     *admin.HANDLERS,
     *audit.HANDLERS,
+    *register.HANDLERS,
+    *emergencies.HANDLERS,
 ]

@@ -16,7 +16,7 @@ WHY = Field("why", 500)
 
 
 class Doing(Page):
-    """A page whose form does something that an admin alone may do."""
+    """A page whose form does something; an admin alone may, unless the page says otherwise."""
 
     fields: ClassVar[tuple[Field, ...]] = (CODE,)
     verb: ClassVar[str] = ""
@@ -25,11 +25,11 @@ class Doing(Page):
     async def done(self, subject: str, sent: Sent, do: Callable[[Session], object]) -> object:
         """Do it, or refuse; a no by the rules comes before the code is used up, and is recorded."""
         actor, now = self.person, self.now
-        await self.act(self.verb, subject, partial(_asked, actor=actor, now=now))
+        await self.act(self.verb, subject, partial(self.asked_first, actor=actor, now=now))
         said = (str(sent[field.name]) for field in self.fields if field.name not in {"code", "text"})
         await self.confirm(sent["code"], " ".join((self.verb, subject, *filter(None, said))))
         return await self.act(self.verb, subject, do)
 
-
-def _asked(session: Session, *, actor: str, now: datetime) -> None:
-    acts.as_admin(session, actor, now=now)
+    def asked_first(self, session: Session, *, actor: str, now: datetime) -> None:
+        """Ask the rules before a code is used up."""
+        acts.as_admin(session, actor, now=now)
