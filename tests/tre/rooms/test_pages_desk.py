@@ -271,6 +271,45 @@ def test_emergencies_are_nobodys_business_who_has_no_part_in_any(hub):
     assert hub.person("cleo").page("/hub/emergencies").status_code == 404
 
 
+# --- the log ----------------------------------------------------------------------------------------------------------
+def test_the_auditor_reads_the_whole_log_and_looking_is_an_entry(hub):
+    olga = hub.person("olga")
+    assert "person.add" in olga.page("/hub/audit?act=person.add&subject=person%2Fann").text
+    looked = entries(hub, "log.view")[-1]
+    assert (looked["actor"], looked["facts"]["narrowed"]) == ("olga", {"act": "person.add", "subject": "person/ann"})
+
+
+def test_the_log_is_narrowed_paged_and_says_when_nothing_fits(hub):
+    olga = hub.person("olga")
+    first = olga.page("/hub/audit").text
+    older = re.search(r'href="([^"]*before=\d+)"', first)[1].replace("&amp;", "&")
+    numbers = [int(each) for each in re.findall(r'<th scope="row">(\d+)</th>', first)]
+    further = [int(each) for each in re.findall(r'<th scope="row">(\d+)</th>', olga.page(older).text)]
+    assert numbers == sorted(numbers, reverse=True)
+    assert further[0] == numbers[-1] - 1
+    assert "No such entries" in olga.page("/hub/audit?actor=nobody-at-all").text
+    assert olga.page("/hub/audit?day=yesterday").status_code == 422
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert "olga" in olga.page(f"/hub/audit?day={today}&actor=olga").text
+
+
+@pytest.mark.parametrize("person", ["ann", "adam", "carol"])
+def test_nobody_but_the_auditor_reads_the_whole_log(hub, person):
+    page = hub.person(person).page("/hub/audit")
+    assert page.status_code == 403
+    assert "R32" in page.text
+    assert entries(hub, "log.view.refused")[-1]["actor"] == person
+
+
+def test_the_lead_reads_what_was_done_in_her_project_and_nothing_of_another(hub):
+    ann = hub.person("ann")
+    page = ann.page("/hub/projects/sunrise/log").text
+    assert "project/sunrise" in page
+    assert "sunset" not in page
+    assert ann.page("/hub/projects/sunset/log").status_code == 403
+    assert hub.person("ben").page("/hub/projects/sunrise/log").status_code == 403
+
+
 def test_every_page_asks_nobody_else_and_runs_no_script_of_its_own(hub):
     for person, path in (("ann", "me"), ("ann", "projects/sunrise"), ("adam", "admin"), ("adam", "emergencies")):
         answer = hub.person(person).page(f"/hub/{path}")

@@ -31,8 +31,8 @@ class Log(Page):
         asked = access.ask(session, self.verb, self.person, now=now, second_factor=True, project=project)
         access.require(session, asked)
         shown = log.page(session, wanted, project=project)
-        facts = {name: str(value) for name, value in vars(wanted).items() if value}
-        audit.append(session, "log.view", actor=self.person, subject=subject, at=now, **facts)
+        narrowed = {name: str(value) for name, value in vars(wanted).items() if value}
+        audit.append(session, "log.view", actor=self.person, subject=subject, at=now, narrowed=narrowed)
         return shown
 
     def _wanted(self) -> Filter:
