@@ -24,7 +24,7 @@ from tre import show
 from tre.errors import Refused, Unavailable
 from tre.host import engine, proxy
 from tre.records.db import opened
-from tre.rooms import control
+from tre.rooms import control, providers
 from tre.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,6 +101,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
 def up(settings: Settings, ready: Callable[[], None] | None = None) -> None:
     """Run the house until SIGTERM or SIGINT; call `ready` once everything answers."""
     opened(settings).close()  # says in one line if there is no home
+    providers.load(settings)  # or if its openid.toml cannot be read
     if not engine.answers(settings):
         raise Unavailable(f"no Docker Engine answers at {settings.docker_url}: run `tre doctor`")
     with _alone(settings), _stopping() as asked:

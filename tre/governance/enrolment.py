@@ -47,7 +47,7 @@ class Offer(NamedTuple):
 
     secret: str
     sealed: str
-    """The same, for the page to carry to and fro."""
+    """The same, for the page to carry."""
 
 
 def invite(session: Session, name: str, *, actor: str, now: datetime) -> str:

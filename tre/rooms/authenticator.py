@@ -17,11 +17,11 @@ from tornado.web import HTTPError, RequestHandler
 from traitlets import Bool, Dict, Instance, Unicode, default
 
 import tre.settings
-from tre.errors import Unavailable
-from tre.governance import accounts, enrolment, tries
+from tre.errors import Refused, Unavailable
+from tre.governance import access, accounts, enrolment, tries
 from tre.records import db
 from tre.records.db import Records
-from tre.rooms import offloop, openid, openid_pages
+from tre.rooms import offloop, openid_pages, providers
 from tre.rooms.openid import OpenID
 from tre.settings import Settings
 
@@ -56,7 +56,7 @@ class HouseAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has
 
     @default("providers")
     def _providers(self) -> dict[str, OpenID]:
-        return {each.key: OpenID.of(each, self) for each in openid.load(self.settings)}
+        return {each.key: OpenID.of(each, self) for each in providers.load(self.settings)}
 
     def get_handlers(self, app: object) -> list[tuple[str, Any]]:
         """Add the ways to the providers and back to the Hub's own form."""
@@ -77,9 +77,10 @@ class HouseAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has
         records, settings, now, address = self.records, self.settings, datetime.now(UTC), address_of(handler)
 
         def coming_in() -> bool:
-            return accounts.sign_in(
+            known = accounts.sign_in(
                 records, settings, name, password, code, now=now, address=address, told=enrolment.tell_recovery
             )
+            return known and may_enter(records, name, now)
 
         return {"name": name, "admin": False} if await _off_loop(coming_in, through=_door) else None
 
@@ -108,6 +109,16 @@ class HouseAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has
             return False
         self._used[key] = now
         return True
+
+
+def may_enter(records: Records, name: str, now: datetime) -> bool:
+    """Whether the rules let somebody in whose password and code were right; a no is in the log with its reasons."""
+    try:
+        with records.act(name, "session.sign_in", f"person/{name}") as session:
+            access.require(session, access.sign_in_ask(session, name, now=now, second_factor=True))
+    except Refused:
+        return False
+    return True
 
 
 def address_of(handler: RequestHandler | None) -> str:

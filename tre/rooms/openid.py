@@ -1,28 +1,16 @@
 """Another house may say who somebody is. Whether they may come in, and that they proved it twice, is for us to see.
 
-`openid.toml` in the home names the providers; nobody signs up. A provider's answer counts only if it is signed with a
-key that it publishes, is for this house and this sign-in, was made just now, and says that a second factor was used.
-
-    [[provider]]
-    key = "uni"                                  # secrets/openid-uni holds the client's secret
-    name = "Example University"
-    issuer = "https://idp.example.org"
-    client_id = "hortus"
-    mfa_amr = ["mfa", "otp", "hwk"]
-    claims = { country = "country", institution = "ror" }
-    require = { eduperson_entitlement = ["https://example.org/researcher"] }
+Nobody signs up. A provider's answer counts only if it is signed with a key that it publishes, is for this house and
+this sign-in, was made just now, and says that a second factor was used.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import jwt
 from oauthenticator.generic import GenericOAuthenticator
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 from tornado.httpclient import HTTPClientError
 from tornado.web import HTTPError
@@ -34,9 +22,8 @@ from tre.governance import access, accounts, identities
 from tre.governance.identities import Marker
 from tre.records import audit
 from tre.records.tables import PersonRow
-from tre.settings import Settings
+from tre.rooms.providers import Provider, reachable
 
-FILE = "openid.toml"
 SKEW_SECONDS = 60
 BEGUN_SECONDS = 600
 """How long somebody may take at the provider."""
@@ -45,27 +32,6 @@ ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 """Signatures with a key pair; never one that whoever knows the client's secret could make."""
 ROR = re.compile(r"https://ror\.org/0[a-z0-9]{6}[0-9]{2}")
 COUNTRY = re.compile(r"[A-Z]{2}")
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-class Provider(BaseModel):
-    """What the operator wrote of one provider."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    key: str = Field(pattern=r"^[a-z][a-z0-9-]{0,19}$")
-    name: str = Field(min_length=1, max_length=60)
-    issuer: str = Field(max_length=200)
-    client_id: str = Field(min_length=1)
-    scopes: tuple[str, ...] = ("openid", "email", "profile")
-    mfa_acr: tuple[str, ...] = ()
-    """Values of `acr` that say that two factors were used."""
-    mfa_amr: tuple[str, ...] = ("mfa",)
-    """Values of `amr` that say so, any of them."""
-    claims: Mapping[str, str] = Field(default_factory=dict)
-    """What of ours (country, institution, not_for_profit, orcid) stands in which claim."""
-    require: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Claims of which a person must have one of these values."""
 
 
 class Said(NamedTuple):
@@ -74,43 +40,6 @@ class Said(NamedTuple):
     subject: str
     second_factor: bool
     claims: Mapping[str, Any]
-
-
-def load(settings: Settings) -> tuple[Provider, ...]:
-    """Read who else may say who somebody is, or say in one line what is wrong with the file; without it nobody."""
-    path = settings.home / FILE
-    if not path.exists():
-        return ()
-    try:
-        read = tomllib.loads(path.read_text("utf-8"))
-        found = tuple(Provider(**each) for each in read.pop("provider", ()))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise Unreadable(f"{path}: this cannot be read ({error})") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise Unreadable(f"{path}: provider {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    _sound(path.name, found, read)
-    return found
-
-
-def _sound(file: str, found: tuple[Provider, ...], rest: Mapping[str, object]) -> None:
-    if rest:
-        raise Unreadable(f"{file}: it has {min(rest)}, which nobody reads: write [[provider]]")
-    if len({each.key for each in found}) != len(found) or len({each.issuer for each in found}) != len(found):
-        raise Unreadable(f"{file}: two providers have one key or one issuer")
-    for each in found:
-        _reachable(f"{file}: provider {each.key}: issuer", each.issuer)
-        if "openid" not in each.scopes:
-            raise Unreadable(f"{file}: provider {each.key}: scopes must name openid")
-        if foreign := set(each.claims) - {"country", "institution", "not_for_profit", "orcid"}:
-            raise Unreadable(f"{file}: provider {each.key}: claims: the house has no {min(foreign)}")
-
-
-def _reachable(what: str, url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise Unreadable(f"{what}: it must begin with https://")
-    return url
 
 
 class OpenID(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has no types
@@ -157,7 +86,7 @@ class OpenID(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has
             raise self._broken("it publishes another issuer than the one that this house knows")
         for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
             try:
-                _reachable(name, str(published.get(name, "")))
+                reachable(name, str(published.get(name, "")))
             except Unreadable:
                 raise self._broken(f"its {name} is missing, or is not https") from None
         self._published = published

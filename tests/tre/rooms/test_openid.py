@@ -21,7 +21,7 @@ from tests.hub import a_hub
 from tre.errors import Unreadable
 from tre.governance import accounts, enrolment, identities
 from tre.records.tables import EntryRow
-from tre.rooms import openid
+from tre.rooms import providers
 
 SCRIPT = Path(__file__).resolve().parents[2] / "openid" / "provider.js"
 MFA = {"acr": "mfa", "amr": ["pwd", "otp"]}
@@ -361,5 +361,5 @@ def test_a_file_with_a_fault_in_it_is_one_clear_line(tmp_path, change, said):
 
     (tmp_path / "openid.toml").write_text(TOML.format(issuer="http://127.0.0.1:1").replace(*change))
     with pytest.raises(Unreadable, match=said) as error:
-        openid.load(Home)
+        providers.load(Home)
     assert "\n" not in str(error.value)
