@@ -22,9 +22,10 @@ def in_this_process(house):
 
 
 def mails(house):
-    """To whom a mail waits, in order."""
+    """To whom a mail about an export waits, in order."""
+    about = MailRow.body.contains("/services/airlock/requests/")
     with house.records.read() as session:
-        return [row.person for row in session.scalars(select(MailRow).order_by(MailRow.id))]
+        return [row.person for row in session.scalars(select(MailRow).where(about).order_by(MailRow.id))]
 
 
 def test_the_worker_checks_and_releases_and_tells(house):

@@ -220,6 +220,14 @@ def watched(settings, now, monkeypatch):  # noqa: F811
     found.close()
 
 
+def test_a_clock_that_is_set_back_before_the_log_closes_rooms(watched, now):
+    sentinel, hub, _ = watched
+    sentinel.round(now + timedelta(hours=1))  # signs the log
+    assert hub.stopped == []
+    sentinel.round(now - timedelta(hours=5))
+    assert hub.stopped == [("sunrise", "ann")]
+
+
 def test_a_course_that_was_renewed_carries_the_room_on_and_nobody_else_does(watched, now):
     sentinel, hub, found = watched
     with found.act(HOST, "test.change", "home") as session:

@@ -53,8 +53,10 @@ SETTLE_SECONDS = 120
 HUB_SECONDS = 20.0
 SILENT = "the records did not answer, so nobody could say that the room may be open"
 
-AT_ONCE = frozenset({"R01", "R06", "R09", "R10", "R31", "R40", POLICY_ERROR})
-"""Rules that leave no time to save; `rules.toml` may name more (`at_once`)."""
+AT_ONCE = frozenset({"R09", "R40", POLICY_ERROR})
+"""Beside what `rules.toml` names: an approval that was taken back (one that ends by its date was known to end), a clock
+that nobody can believe, rules that could not be asked.
+"""
 
 log = logging.getLogger("sentinel")
 
