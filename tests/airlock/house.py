@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from airlock import release, requests, worker
@@ -17,7 +18,7 @@ from tre.data.deid import pseudonyms
 from tre.governance import projects
 from tre.records import audit
 from tre.records.db import Records
-from tre.records.tables import ExtractRow
+from tre.records.tables import ExtractRow, MailRow
 from tre.settings import Settings
 
 SAFE = b"sex,n\n0,30\n1,30\n"
@@ -41,6 +42,7 @@ class House:
             projects.remove_member(session, "sunrise", "olive", actor=HOST, now=now)
             a_project(session, "sunset", ("zoe",), now=now)
             an_approval(session, "sunrise", "trial", settings=settings, now=now)
+            session.execute(delete(MailRow))  # of how the house was built, not of exports
             self.pseudonyms = an_extract(session, settings, now)
         self.outbox = settings.outbox("sunrise", "ann")
         self.outbox.mkdir(parents=True)
