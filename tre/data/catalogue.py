@@ -7,9 +7,11 @@ from hashlib import sha256
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from policies import duo
 from tre.data.deid import plan as plans
+from tre.data.deid import use as use_part
 from tre.data.manifest import Manifest
-from tre.errors import NotFound, Refused
+from tre.errors import NotFound, Refused, Unreadable
 from tre.records import audit
 from tre.records.tables import DatasetRow, DatasetVersionRow
 from tre.settings import checked_name
@@ -39,6 +41,9 @@ def register(session: Session, name: str, *, plan: str, title: str, actor: str, 
         raise Refused(f"dataset {name} is withdrawn: register another name")
     row.title = title or row.title or name
     row.plan, row.plan_sha256 = plan, sha256(plan.encode()).hexdigest()
+    use = said_use(parsed)
+    if use.groups:
+        row.data_use = use.to_json()
     tables = [table.name for table in parsed.tables]
     audit.append(
         session,
@@ -48,6 +53,25 @@ def register(session: Session, name: str, *, plan: str, title: str, actor: str, 
         at=now,
         plan_sha256=row.plan_sha256,
         tables=tables,
+        data_use=[duo.told(one) for group in use.groups for one in group.codes],
+    )
+    return row
+
+
+def said_use(plan: plans.Plan) -> duo.DataUse:
+    """Return what a plan says that people agreed to; no groups if it does not say."""
+    return plan.use if plan.use is not None else use_part.short(plan.about.duo)
+
+
+def restrict(session: Session, name: str, *, plan: str, actor: str, now: datetime) -> DatasetRow:
+    """Let what another plan says of data use hold from now on, for data that are here already too."""
+    use = said_use(plans.parse(plan))
+    if not use.groups:
+        raise Unreadable("plan: it says nothing of data use; add `data_use`")
+    row = in_use(session, name, for_update=True)
+    before, row.data_use = row.data_use, use.to_json()
+    audit.append(
+        session, "dataset.use", actor=actor, subject=f"dataset/{name}", at=now, before=before, after=row.data_use
     )
     return row
 

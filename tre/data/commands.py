@@ -8,9 +8,11 @@ from typing import Any
 from cyclopts import App
 from sqlalchemy.orm import Session
 
+from policies import duo
 from tre import show
 from tre.data import catalogue, held, ingest, persons, withdrawals
 from tre.data import extract as extracts
+from tre.data.entry import said_use
 from tre.data.manifest import Manifest
 from tre.errors import Unreadable
 from tre.governance import committee
@@ -33,6 +35,16 @@ def dataset_register(name: str, /, *, plan: Path, title: str = "") -> None:
         {"name": row.name, "title": row.title, "plan_sha256": row.plan_sha256},
         sentence=f"{row.name} is registered; next: `tre dataset ingest {row.name} FILE...`",
     )
+
+
+@dataset.command(name="use")
+def dataset_use(name: str, /, *, plan: Path) -> None:
+    """Change what a dataset may be used for to what a plan says; it holds at once, without a new ingest."""
+    text = _text(plan)
+    with house() as at, at.records.act(at.actor, "dataset.use", f"dataset/{name[:30]}") as session:
+        row = catalogue.restrict(session, name, plan=text, actor=at.actor, now=at.now)
+        codes = list(said_use(duo.DataUse.from_json(row.data_use)))
+    show.one({"name": name, "data_use": codes}, sentence=f"{name} may be used as it says now: {'; '.join(codes)}")
 
 
 @dataset.command(name="ingest")
@@ -117,6 +129,8 @@ def dataset_show(name: str, /) -> None:
         for one in found
     ]
     entry = json.loads(found[-1].entry) if found else {}
+    if codes := list(said_use(duo.DataUse.from_json(row.data_use))):
+        entry["data_use"] = codes  # what holds now
     record = {"name": row.name, "title": row.title, "withdrawn": row.withdrawn, "plan_sha256": row.plan_sha256}
     if show.as_json.get():
         show.one({**record, "projects": projects, "entry": entry, "plan": row.plan, "versions": versions})

@@ -3,9 +3,10 @@
 It is written once, when a version comes in, and holds no value of the data: names of columns, not what stands in them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from policies import duo
 from tre.data.deid.plan import Plan
 
 NEAREST = 10
@@ -18,29 +19,6 @@ KINDS = {
     "fhir": "clinical records (FHIR)",
 }
 _ORDER = {kind: place for place, kind in enumerate(KINDS)}
-# GA4GH's Data Use Ontology: what a code says in words. A disease may follow the code: DS:MONDO_0005148.
-DATA_USE = {
-    "NRES": "no restriction",
-    "GRU": "general research use",
-    "HMB": "health, medical and biomedical research",
-    "DS": "research on one disease",
-    "POA": "research on population origins or ancestry only",
-    "NMDS": "no development of general methods",
-    "GSO": "genetic studies only",
-    "NCU": "no commercial use",
-    "NPU": "not-for-profit organisations only",
-    "NPUNCU": "not-for-profit organisations, no commercial use",
-    "IRB": "approval of an ethics committee required",
-    "PUB": "results must be published",
-    "COL": "collaboration with the owner required",
-    "RTN": "results go back to the owner",
-    "GS": "only in certain countries",
-    "MOR": "no publication before a date",
-    "TS": "until a date",
-    "US": "certain users only",
-    "PS": "certain projects only",
-    "IS": "certain institutions only",
-}
 
 
 @dataclass(frozen=True)
@@ -59,9 +37,18 @@ def rounded(count: int) -> str:
 
 
 def data_use(code: str) -> str:
-    """Say a code of the Data Use Ontology in words."""
-    means = DATA_USE.get(code.partition(":")[0].upper())
-    return f"{code}: {means}" if means else code
+    """Say a code of the Data Use Ontology in words; a disease may follow it: DS:MONDO_0005148."""
+    use = duo.parse(code)
+    return f"{code}: {use.row.label}" if use.row else code
+
+
+def said_use(use: duo.DataUse) -> Iterator[str]:
+    """Say what people agreed to, consent group by consent group."""
+    for group in use.groups:
+        for one in group.codes:
+            yield f"{group.name}: {duo.told(one)}" if group.name else duo.told(one)
+    if use.embargo_until:
+        yield f"nobody works with it before {use.embargo_until:%Y-%m-%d}"
 
 
 def entry(
@@ -71,7 +58,7 @@ def entry(
     return {
         "title": title,
         "about": asdict(plan.about),
-        "data_use": [data_use(code) for code in plan.about.duo],
+        "data_use": list(said_use(plan.use)) if plan.use else [data_use(code) for code in plan.about.duo],
         "persons": rounded(persons),
         "tables": [
             {

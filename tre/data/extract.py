@@ -7,6 +7,7 @@ its report, and its bytes are gone. The same version, plan and keys give the sam
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tre.data import assessing, catalogue, engine, keeping, kinds, linkage, report, silo, withdrawals
+from tre.data import assessing, catalogue, consent, engine, keeping, kinds, linkage, report, silo, withdrawals
 from tre.data.assessing import Report
+from tre.data.consent import Consent
 from tre.data.deid import plan as plans
 from tre.data.deid import pseudonyms
 from tre.data.deid.stored import nobody
@@ -24,7 +26,7 @@ from tre.data.harmonise import vocabulary
 from tre.data.made import Made, labelled
 from tre.data.making import Order, make
 from tre.errors import NotFound, Refused, Unavailable
-from tre.governance import projects, superseded
+from tre.governance import access, projects, superseded
 from tre.records import audit, files
 from tre.records.db import Records
 from tre.records.tables import ApprovalRow, ExtractRow, ProjectRow
@@ -45,9 +47,11 @@ def prepare(
 ) -> ExtractRow:
     """Make the next extract of the version that the committee approved for this project; `tell` hears of bytes."""
     with records.act(actor, "extract.prepare", f"project/{project}") as session:
-        order = _ordered(session, settings, dataset, project, now=now)
-        persons = _persons(order)
+        order, agreed = _ordered(session, settings, dataset, project, now=now)
+        access.require(session, access.prepare_ask(session, dataset, order.version, project, actor, now=now))
         cleared = kinds.cleared(session, dataset)
+    order = replace(order, inside=consent.inside(order, agreed))
+    persons = _persons(order)
     words = vocabulary.current(records, settings) if order.plan.omop else None
     home = settings.extracts / project / dataset
     with keeping.alone(silo.folder_of(settings, dataset), f"dataset {dataset}"), keeping.aside(home) as folder:
@@ -57,14 +61,16 @@ def prepare(
             said = labelled(order.plan, folder / "data")
             checks = assessing.assess(con, order, folder, others, persons, tell=tell)
         done = Made(order, folder, checks, tables, others, said)
-        return _record(records, done, actor=actor, now=now)
+        return _record(records, done, agreed, actor=actor, now=now)
 
 
 def _persons(order: Order) -> kinds.Persons | None:
     if order.links is None:
         return None
-    gone = order.withdrawn.among(order.links.subjects.to_pylist()) if order.withdrawn else frozenset()
-    return kinds.Persons(order.links, pseudonyms.Naming(order.keys), gone)
+    everybody = order.links.subjects.to_pylist()
+    gone = order.withdrawn.among(everybody) if order.withdrawn else frozenset()
+    outside = order.outside(everybody) - gone
+    return kinds.Persons(order.links, pseudonyms.Naming(order.keys), gone | outside, outside)
 
 
 def newest(session: Session, dataset: str, project: str) -> ExtractRow:
@@ -131,16 +137,19 @@ def _searched(said: dict[str, Any]) -> Iterator[str]:  # Any: JSON
         yield f"{name} holds short identifiers of its own persons in {places} places: mend the plan for it"
 
 
-def _ordered(session: Session, settings: Settings, dataset: str, project: str, *, now: datetime) -> Order:
+def _ordered(
+    session: Session, settings: Settings, dataset: str, project: str, *, now: datetime
+) -> tuple[Order, Consent]:
     """Find what the committee approved; without an approval nothing is made."""
     asked = projects.get(session, project)
-    catalogue.in_use(session, dataset)
+    held = catalogue.in_use(session, dataset)
     approval = _approved(session, dataset, project, now=now)
+    agreed = consent.of(held, approval)
     version = approval.version
     _, manifest = catalogue.version(session, dataset, version)
     plan = plans.parse(manifest.plan)
     scope = withdrawals.scope_of(dataset, plan.linkage_name)
-    return Order(
+    order = Order(
         settings=settings,
         dataset=dataset,
         version=version,
@@ -154,7 +163,9 @@ def _ordered(session: Session, settings: Settings, dataset: str, project: str, *
         epoch=asked.epoch,
         links=linkage.newest(session, settings, plan.linkage_name) if plan.linkage_name else None,
         withdrawn=withdrawals.gather(session, settings, scope, dataset),
+        groups=agreed.groups,
     )
+    return order, agreed
 
 
 def _approved(session: Session, dataset: str, project: str, *, now: datetime) -> ApprovalRow:
@@ -175,13 +186,18 @@ def _approved(session: Session, dataset: str, project: str, *, now: datetime) ->
 
 
 # --- keeping ---------------------------------------------------------------------------------------------------------
-def _record(records: Records, done: Made, *, actor: str, now: datetime) -> ExtractRow:
+def _record(records: Records, done: Made, agreed: Consent, *, actor: str, now: datetime) -> ExtractRow:
     """Write the extract down and, if it passed, give it its place, in one act."""
     order, checks, manifest = done.order, done.report, done.manifest()
     subject = f"extract/{order.project}/{order.dataset}"
     with records.act(actor, "extract.prepare", f"project/{order.project}") as session:
-        catalogue.in_use(session, order.dataset, for_update=True)
+        held = catalogue.in_use(session, order.dataset, for_update=True)
+        access.require(
+            session, access.prepare_ask(session, order.dataset, order.version, order.project, actor, now=now)
+        )
         _nobody_withdrew(session, order)
+        if consent.of(held, _approved(session, order.dataset, order.project, now=now)) != agreed:
+            raise Unavailable("what people agreed to, or what was approved, changed meanwhile; prepare it again")
         row = ExtractRow(
             project=order.project,
             dataset=order.dataset,
@@ -190,6 +206,7 @@ def _record(records: Records, done: Made, *, actor: str, now: datetime) -> Extra
             manifest=manifest,
             report=checks.to_json(),
             assessed=checks.passed,
+            groups=json.dumps(order.groups),
             prepared_at=now,
         )
         session.add(row)

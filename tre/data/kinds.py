@@ -46,10 +46,13 @@ class Persons:
     links: Links = field(repr=False)
     naming: Naming = field(repr=False)
     withdrawn: frozenset[PatientId] = field(repr=False)
+    """Everybody who stays out, for whatever reason."""
+    outside: frozenset[PatientId] = field(default=frozenset(), repr=False)
+    """Of these, those whose consent group was not approved."""
 
     def who(self) -> Who:
         """Give them names."""
-        return self.links.who(self.naming, self.withdrawn)
+        return self.links.who(self.naming, self.withdrawn, self.outside)
 
     def numbers(self, pseudonyms: Collection[str]) -> dict[str, int]:
         """Return the number of each of these pseudonyms."""

@@ -91,9 +91,14 @@ class Links:
         """Return whose an id is."""
         return self._by_kind.get((system, kind), {}).get(value.strip())
 
-    def who(self, naming: Naming, withdrawn: frozenset[PatientId] = frozenset()) -> Who:
+    def who(
+        self,
+        naming: Naming,
+        withdrawn: frozenset[PatientId] = frozenset(),
+        outside: frozenset[PatientId] = frozenset(),
+    ) -> Who:
         """Name these persons for one project."""
-        return Who(naming, self._by_kind, withdrawn)
+        return Who(naming, self._by_kind, withdrawn, outside)
 
     def of_subject(self, subject: PatientId) -> tuple[tuple[str, str, str], ...]:
         """Return every id of one subject."""

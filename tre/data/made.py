@@ -52,6 +52,7 @@ class Made:
             "dataset_index": order.manifest.index,
             "epoch": order.epoch,
             "files": self.files,
+            "groups": list(order.groups),
             "kinds": {name: _counted(made) for name, made in self.kinds.items()},
             "label": {"profile": self.label.profile, "title": self.label.title},
             "linkage": withdrawals.scope_of(order.dataset, order.plan.linkage_name),

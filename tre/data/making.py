@@ -5,7 +5,7 @@ their pseudonyms, in row groups of one size: the same input gives the same bytes
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest
@@ -19,6 +19,7 @@ import pyarrow.parquet
 from tre.data import engine, silo
 from tre.data.deid import actions, dates, pseudonyms, text
 from tre.data.deid import plan as plans
+from tre.data.deid.pseudonyms import PatientId
 from tre.data.deid.who import Absent
 from tre.data.links import Links
 from tre.data.manifest import Manifest
@@ -51,6 +52,14 @@ class Order:
     links: Links | None = None
     """The newest loading of the linkage that the plan names."""
     withdrawn: Withdrawn | None = None
+    groups: tuple[str, ...] = ()
+    """Consent groups whose persons may be in it; none where the dataset has none."""
+    inside: frozenset[PatientId] | None = None
+    """The persons of these; None: everybody."""
+
+    def outside(self, subjects: Iterable[PatientId]) -> frozenset[PatientId]:
+        """Return those who are in no consent group that was approved."""
+        return frozenset() if self.inside is None else frozenset(subjects) - self.inside
 
 
 def make(con: duckdb.DuckDBPyConnection, order: Order, made: Path) -> list[dict[str, object]]:
@@ -117,17 +126,22 @@ def _find_persons(con: duckdb.DuckDBPyConnection, order: Order) -> None:
 
 
 def _name_persons(con: duckdb.DuckDBPyConnection, order: Order) -> None:
-    """Fill `crosswalk`: id -> subject, pseudonym, days, without those who withdrew; they are in `withdrew`."""
+    """Fill `crosswalk`: id -> subject, pseudonym, days, without those who stay out (`withdrew`, `outside`)."""
     subjects = engine.table(con, "SELECT DISTINCT subject FROM whose ORDER BY subject")["subject"]
-    gone = order.withdrawn.among(subjects.to_pylist()) if order.withdrawn else frozenset()
-    staying = subjects.filter(pc.invert(pc.is_in(subjects, pa.array(sorted(gone), pa.string()))))
+    everybody = subjects.to_pylist()
+    gone = order.withdrawn.among(everybody) if order.withdrawn else frozenset()
+    outside = order.outside(everybody) - gone
+    staying = subjects.filter(pc.invert(pc.is_in(subjects, pa.array(sorted(gone | outside), pa.string()))))
     named = dates.with_shifts(pseudonyms.crosswalk(staying, order.keys.pseudonym), order.keys.date)
     con.register("named", named)
     con.execute(
         "CREATE TEMP TABLE crosswalk AS"
         " SELECT w.*, n.pseudonym, n.days FROM whose AS w JOIN named AS n ON n.subject = w.subject"
     )
-    con.execute("CREATE TEMP TABLE withdrew AS SELECT * FROM whose WHERE subject NOT IN (SELECT subject FROM named)")
+    for name, who in (("withdrew", gone), ("outside", outside)):
+        con.register("these", pa.table({"subject": pa.array(sorted(who), pa.string())}))
+        con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM whose WHERE subject IN (SELECT subject FROM these)")  # noqa: S608
+        con.unregister("these")
     con.unregister("named")
 
 
@@ -210,10 +224,11 @@ def _write(con: duckdb.DuckDBPyConnection, order: Order, table: plans.Table, pat
 
 
 def _left_out(con: duckdb.DuckDBPyConnection, table: plans.Table) -> dict[str, int]:
-    """Count the rows of nobody who is known, and of those who withdrew."""
+    """Count the rows of nobody who is known, and of those who stay out."""
     rows = f"SELECT coalesce(sum({ROWS_OF}), 0) FROM {_met(table)} AS t WHERE {{}} EXISTS (FROM {{}} WHERE {{}})"  # noqa: S608
     found = {}
-    for why, negated, which in ((Absent.UNKNOWN, "NOT", "whose"), (Absent.WITHDRAWN, "", "withdrew")):
+    reasons = ((Absent.UNKNOWN, "NOT", "whose"), (Absent.WITHDRAWN, "", "withdrew"), (Absent.OUTSIDE, "", "outside"))
+    for why, negated, which in reasons:
         ((count,),) = con.execute(rows.format(negated, which, _same_person(table, which))).fetchall()
         if count:
             found[str(why)] = int(count)

@@ -80,6 +80,8 @@ class Extract(NamedTuple):
     assessed: bool
     withdrawn: bool
     data_use: str
+    groups: str = "[]"
+    """JSON: consent groups whose persons are in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,18 +212,18 @@ class Known:
     def of_extract(self, project: str, extract: Extract, person: str) -> facts.Dataset:
         """Return what the rules may know of an extract."""
         use = self.use(project, extract, person)
+        approval = self.projects[project].approvals.get((extract.dataset, extract.version))
         known = facts.Dataset(
             name=extract.dataset,
             version=extract.version,
             withdrawn=extract.withdrawn,
-            assessed=extract.assessed,
+            assessed=extract.assessed and _agreed(extract, approval),
             embargo_until=use.embargo_until,
             duo=use.duo,
             ruled=use.ruled,
             refused=use.refused,
             networks=use.networks,
         )
-        approval = self.projects[project].approvals.get((extract.dataset, extract.version))
         if approval is None or self.now < approval.since:
             return known
         return replace(
@@ -230,6 +232,12 @@ class Known:
             approved_until=approval.until,
             revoked=approval.revoked_at is not None,
         )
+
+
+def _agreed(extract: Extract, approval: ApprovalRow | None) -> bool:
+    """Whether the persons of the extract are of the consent groups that are approved now, and of no others."""
+    made, approved = set(json.loads(extract.groups)), set(json.loads(approval.groups) if approval else ())
+    return extract.number == 0 or approval is None or (made <= approved and bool(made) == bool(approved))
 
 
 def gather(
@@ -386,7 +394,7 @@ def _projects(
 ) -> dict[str, _Project]:
     extracts: defaultdict[str, list[Extract]] = defaultdict(list)
     columns = select(ExtractRow.project, ExtractRow.dataset, ExtractRow.version, ExtractRow.number, ExtractRow.assessed,
-                     DatasetRow.withdrawn, DatasetRow.data_use)  # fmt: skip
+                     DatasetRow.withdrawn, DatasetRow.data_use, ExtractRow.groups)  # fmt: skip
     asked = columns.join(DatasetRow, DatasetRow.name == ExtractRow.dataset).where(ExtractRow.project.in_(rows))
     for found in session.execute(asked.order_by(ExtractRow.dataset, ExtractRow.number)):
         extracts[found.project].append(Extract(*found))

@@ -652,6 +652,8 @@ class ExtractRow(Base):
     """JSON: risk (k, uniques, classes) and leak search."""
     assessed: Mapped[bool]
     """Both checks ran and passed the committee's thresholds."""
+    groups: Mapped[str] = mapped_column(Text, default="[]")
+    """JSON: names of the consent groups whose persons are in it; empty: the dataset had none."""
     prepared_at: Mapped[datetime]
 
 

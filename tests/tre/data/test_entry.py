@@ -11,7 +11,7 @@ from tre.records.tables import DatasetVersionRow
 ABOUT = """
 about:
   source: St Elsewhere
-  duo: [GRU, "DS:MONDO_0005148", XYZ]
+  duo: [GRU]
 """
 
 
@@ -35,7 +35,7 @@ def test_a_count_is_said_so_that_one_person_does_not_show(count, said):
     ("code", "said"),
     [
         ("GRU", "GRU: general research use"),
-        ("DS:MONDO_0005148", "DS:MONDO_0005148: research on one disease"),
+        ("DS:MONDO_0005148", "DS:MONDO_0005148: disease specific research"),
         ("XYZ", "XYZ"),
     ],
 )

@@ -27,8 +27,8 @@ Where one linkage holds the ids of all source systems, the plan names it, and a 
           mrn: {action: pseudonym, of: subject, system: ehr, id: mrn, reason: ...}
 
 Other kinds of data have sections of their own: `fhir`, `omop`, `dicom`, `variants`, `reads` (see their `part.py`);
-`about` is what the catalogue says. A quasi-identifier may be a column of a table that is made
-(`omop/person.year_of_birth`).
+`about` is what the catalogue says, `data_use` what people agreed to (see `use`). A quasi-identifier may be a column of
+a table that is made (`omop/person.year_of_birth`).
 
 Pure: text in, a frozen Plan out, or one line that says where the plan is wrong.
 """
@@ -38,9 +38,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from policies.limitation import DataUse
 from tre.data.deid import about as about_part
 from tre.data.deid import columns, hierarchy, profiles, reading
 from tre.data.deid import omop as omop_part
+from tre.data.deid import use as use_part
 from tre.data.deid.about import About
 from tre.data.deid.columns import TAKES, Action, Column, Type
 from tre.data.deid.dicom import part as dicom_part
@@ -97,6 +99,8 @@ class Plan:
     profile: str = ""
     """The standard that the plan says it meets (`profiles/*.toml`)."""
     about: About = field(default_factory=About)
+    use: DataUse | None = None
+    """What people agreed to; None if there is no section, and `about.duo` says it in short."""
     fhir: Fhir | None = None
     omop: Omop | None = None
     dicom: Dicom | None = None
@@ -115,7 +119,8 @@ class Plan:
 
 SECTIONS = ("fhir", "omop", "dicom", "variants", "reads")
 _NEEDS = frozenset({"quasi_identifiers"})
-_MAY = frozenset({"missing", "linkage", "sensitive", "tables", "hierarchies", "profile", "about", *SECTIONS})
+_WORDS = frozenset({"missing", "linkage", "sensitive", "tables", "hierarchies", "profile", "about", "data_use"})
+_MAY = _WORDS | frozenset(SECTIONS)
 
 
 def parse(text: str) -> Plan:
@@ -136,6 +141,7 @@ def parse(text: str) -> Plan:
         sensitive=tuple(_places(said.get("sensitive", []), "sensitive", tables)),
         profile=reading.string(said.get("profile", ""), "plan, profile"),
         about=about_part.read(said.get("about", {}), "plan, about"),
+        use=use_part.read(said["data_use"], "plan, data_use") if "data_use" in said else None,
         fhir=fhir_part.read(said["fhir"], "plan, fhir") if "fhir" in said else None,
         omop=omop_part.read(said["omop"], "plan, omop") if "omop" in said else None,
         dicom=dicom_part.read(said["dicom"], "plan, dicom") if "dicom" in said else None,
@@ -161,6 +167,8 @@ def _whole(plan: Plan) -> Plan:
             raise Unreadable(f"plan, {section}: only a linkage says whose these are; add `linkage: {{name: ...}}`")
     if plan.omop is not None and plan.fhir is None:
         raise Unreadable("plan, omop: it is made from FHIR resources; add `fhir`")
+    if plan.use is not None:
+        _groups_told(plan, plan.use)
     if plan.profile:
         named = ((table.name, table.columns) for table in plan.tables)
         profiles.check(plan.profile, named, plan.parts, plan.quasi_identifiers)
@@ -170,6 +178,16 @@ def _whole(plan: Plan) -> Plan:
                 where = f"plan, table {table.name}, column {column.name}"
                 raise Unreadable(f"{where}: `system` and `id` go together with `linkage: {{name: ...}}`")
     return plan
+
+
+def _groups_told(plan: Plan, use: DataUse) -> None:
+    """Refuse a plan that says its data use twice, or tells consent groups by a column that there is not."""
+    if plan.about.duo:
+        raise Unreadable("plan: `about.duo` and `data_use` say the same; leave `about.duo` out")
+    for where in (group.where for group in use.groups if group.where):
+        table = plan.table(where.table)
+        if table is None or table.column(where.column) is None:
+            raise Unreadable(f"plan, data_use: no column {where.table}.{where.column} that says who is in which group")
 
 
 def _table(name: str, said: object, levels: Mapping[str, hierarchy.Hierarchy]) -> Table:

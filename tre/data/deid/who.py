@@ -1,6 +1,7 @@
 """Whose a record is: an id of a source system is looked up in the linkage, and the person is named for one project.
 
-An id that the linkage does not know names nobody: it is never hashed blindly. Whoever withdrew is nobody either.
+An id that the linkage does not know names nobody: it is never hashed blindly. Whoever withdrew is nobody either,
+nor is a person of a consent group that was not approved.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,11 @@ class Absent(StrEnum):
 
     UNKNOWN = "an id that is not in the linkage"
     WITHDRAWN = "a person who withdrew"
+    OUTSIDE = "a person whose consent does not cover this project"
+
+
+LEFT_OUT = frozenset({Absent.WITHDRAWN, Absent.OUTSIDE})
+"""Who is known, and stays out."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Who:
     naming: Naming
     links: Mapping[tuple[str, str], Mapping[str, PatientId]]
     withdrawn: frozenset[PatientId] = frozenset()
+    outside: frozenset[PatientId] = frozenset()
+    """Of no consent group that was approved for the project."""
     _met: dict[PatientId, Person] = field(default_factory=dict, repr=False, compare=False)
 
     def person(self, system: str, kind: str, value: str) -> Person | Absent:
@@ -41,6 +49,8 @@ class Who:
         subject = self.links.get((system, kind), {}).get(value.strip())
         if subject is None:
             return Absent.UNKNOWN
+        if subject in self.outside:
+            return Absent.OUTSIDE
         return Absent.WITHDRAWN if subject in self.withdrawn else self.known(subject)
 
     def known(self, subject: PatientId) -> Person:

@@ -17,7 +17,7 @@ from tre.data.deid.dicom.part import Dicom, Region
 from tre.data.deid.dicom.work import OTHER_IDS, Rules, identifiers
 from tre.data.deid.pseudonyms import Domain, Person
 from tre.data.deid.stored import Stored, Summary, nobody
-from tre.data.deid.who import Absent, Who
+from tre.data.deid.who import LEFT_OUT, Absent, Who
 from tre.errors import Unreadable
 
 FOLDER = "dicom"
@@ -96,7 +96,7 @@ def _person(making: _Making, image: Image) -> Person:
         known = making.who.person(making.part.system, making.part.patient, other)
         if isinstance(known, Person) and known.subject != person.subject:
             raise Held(look.SEVERAL)
-        if known is Absent.WITHDRAWN:
+        if known in LEFT_OUT:
             raise Held(str(known))
     return person
 

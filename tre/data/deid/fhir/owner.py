@@ -9,7 +9,7 @@ from tre.data.deid.fhir.references import Bundle, Known, Names, Target, logical,
 from tre.data.deid.fhir.rules import Resource, Rules
 from tre.data.deid.fhir.source import Item, identifiers
 from tre.data.deid.pseudonyms import Person
-from tre.data.deid.who import Absent
+from tre.data.deid.who import LEFT_OUT, Absent
 
 Patient = Target | Known
 TWO = "ids of two persons in one record"
@@ -87,8 +87,8 @@ def _inside(name: str, resource: Mapping[str, Any], part: Fhir) -> Iterator[Know
 def one(found: tuple[Patient, ...], names: Names, bundle: Bundle | None) -> Person:
     """Return the one person behind all ids, or hold the record back. An identifier that is not known says nothing."""
     people = [names.person(patient, bundle) for patient in found]
-    if Absent.WITHDRAWN in people:
-        raise HeldBack(Absent.WITHDRAWN)
+    if out := [one for one in people if isinstance(one, Absent) and one in LEFT_OUT]:
+        raise HeldBack(out[0])
     known = {person for person in people if isinstance(person, Person)}
     if len(known) > 1:
         raise HeldBack(TWO)

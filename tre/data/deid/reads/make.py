@@ -20,7 +20,7 @@ from tre.data.deid.reads.header import Header
 from tre.data.deid.reads.part import Names, Reads
 from tre.data.deid.reads.source import Source
 from tre.data.deid.stored import Stored, Summary
-from tre.data.deid.who import Absent, Who
+from tre.data.deid.who import LEFT_OUT, Absent, Who
 from tre.errors import Unreadable
 
 FOLDER = "reads"
@@ -85,7 +85,7 @@ def _owned(file: Stored, part: Reads, who: Who, summary: Summary) -> Owned | Non
     persons = [who.person(part.system, part.sample, name) for name in header.samples]
     absent = next((one for one in persons if isinstance(one, Absent)), None)
     if not why and absent is not None:
-        why = f"a file of reads of {absent}" if absent is Absent.WITHDRAWN else f"a file of reads with {absent}"
+        why = f"a file of reads of {absent}" if absent in LEFT_OUT else f"a file of reads with {absent}"
     present = {one.subject: one for one in persons if not isinstance(one, Absent)}
     if why or len(present) != 1:
         summary.held[why or SEVERAL] += 1

@@ -20,7 +20,7 @@ from tre.data.deid.variants.body import Body
 from tre.data.deid.variants.header import Known
 from tre.data.deid.variants.part import Order, Sites, Variants
 from tre.data.deid.variants.source import Source
-from tre.data.deid.who import Absent, Who
+from tre.data.deid.who import LEFT_OUT, Absent, Who
 from tre.errors import Unreadable
 
 FOLDER = "variants"
@@ -96,7 +96,7 @@ def columns_of(samples: Sequence[str], part: Variants, who: Who, summary: Summar
     for at, sample in enumerate(samples):
         person = who.person(part.system, part.sample, sample)
         if isinstance(person, Absent):
-            summary.held[f"a sample of {person}" if person is Absent.WITHDRAWN else f"a sample with {person}"] += 1
+            summary.held[f"a sample of {person}" if person in LEFT_OUT else f"a sample with {person}"] += 1
         else:
             known.append((person.pseudonym, at))
     met: dict[str, int] = {}

@@ -339,6 +339,9 @@ def upgrade() -> None:
     with op.batch_alter_table("dataset", schema=None) as batch_op:
         batch_op.add_column(sa.Column("data_use", sa.Text(), nullable=False, server_default=sa.text("'{}'")))
 
+    with op.batch_alter_table("extract", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("groups", sa.Text(), nullable=False, server_default=sa.text("'[]'")))
+
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.add_column(sa.Column("enrolled_at", tables.Moment(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("signed_out_at", tables.Moment(timezone=True), nullable=True))
@@ -426,6 +429,7 @@ _ADDED = {
     "project": ("deletion", "deleted_at", "export_quota", "ml_plan", "application", "lead"),
     "person": ("not_for_profit", "institution", "country", "signed_out_at", "enrolled_at"),
     "dataset": ("data_use",),
+    "extract": ("groups",),
     "application_vote": ("form_sha256",),
 }
 _NEW = (
