@@ -38,7 +38,10 @@ STORY = frozenset(
     {"room", *(f"{name}{end}" for name in ("login", "home", "request", "review") for end in ("", "-narrow"))}
 )
 """Names of the pictures of the story; those at 390 px end in -narrow."""
-TAKEN = STORY | {"dataset", "dataset-narrow", "one-person"}
+TAKEN = STORY | {
+    "one-person",
+    *(f"{name}{end}" for name in ("application", "committee", "dataset") for end in ("", "-narrow")),
+}
 """Names of all pictures."""
 LARGEST_PICTURE = 200_000
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
