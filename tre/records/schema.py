@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, MetaData, insert, select
 
 from policies import book
-from tre.errors import Unreadable
+from tre.errors import Tampered, Unreadable
 from tre.records import audit, files, keys
 from tre.records.db import REVISION, Records, answering
 from tre.records.tables import Base, RulebookRow
@@ -88,12 +88,28 @@ def migrating(records: Records) -> Iterator["Config"]:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("file_template", "r%%(rev)s_%%(slug)s")
-    with answering(), records.engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    with answering(), records.engine.connect() as connection, _tables_in_the_air(connection):
         config.attributes["connection"] = connection
         yield config
+
+
+@contextmanager
+def _tables_in_the_air(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by making it anew: what refers to it waits, and is looked at before all is kept."""
+    if connection.dialect.name != "sqlite":
+        yield
         connection.commit()
+        return
+    connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+        if lost := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+            raise Tampered(f"a row of {lost[0]} refers to none of {lost[2]}: nothing was changed; restore a backup")
+        connection.commit()
+    finally:
+        connection.rollback()
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
 
 
 def metadata() -> MetaData:

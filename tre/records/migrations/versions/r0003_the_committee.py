@@ -1,6 +1,7 @@
 """The committee."""
 # ruff: noqa: F401, PLR0915 -- written by Alembic from the tables, and read by a person
 
+import json
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
@@ -379,6 +380,7 @@ def upgrade() -> None:
     # ### end Alembic commands ###
     op.execute("UPDATE person SET enrolled_at = created_at")
     _first_agreement()
+    _name_the_words()
     op.execute("UPDATE application SET created_at = submitted_at, moved_at = coalesce(decided_at, submitted_at)")
     with op.batch_alter_table("application", schema=None) as batch_op:
         batch_op.alter_column("created_at", existing_type=tables.Moment(timezone=True), nullable=False)
@@ -392,6 +394,19 @@ def _first_agreement() -> None:
     row = {"number": 1, "sha256": sha256(text.encode()).hexdigest(), "text": text,
            "since": datetime(1970, 1, 1, tzinfo=UTC), "actor": "init"}  # fmt: skip
     op.bulk_insert(table, [row])
+
+
+def _name_the_words() -> None:
+    """Give each application the hash of its words, and its votes the same: there was no form, and it did not change."""
+    connection = op.get_bind()
+    rows = connection.execute(sa.text("SELECT id, project, applicant, purpose FROM application")).all()
+    for number, *words in rows:
+        digest = sha256(json.dumps([number, *words], ensure_ascii=False).encode()).hexdigest()
+        given = {"digest": digest, "number": number}
+        connection.execute(sa.text("UPDATE application SET form_sha256 = :digest WHERE id = :number"), given)
+        connection.execute(
+            sa.text("UPDATE application_vote SET form_sha256 = :digest WHERE application = :number"), given
+        )
 
 
 def _carry_over() -> None:
