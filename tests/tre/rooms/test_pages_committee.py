@@ -255,3 +255,9 @@ def test_who_is_named_on_the_committee_sees_no_ballot_of_their_own_application(h
     page = hub.person("frank").page(f"/hub/applications/{number}").text
     assert "You are named here" in page
     assert hub.person("frank").page(f"/hub/committee/{number}").status_code == 404
+
+
+def test_a_notice_leads_the_committee_to_its_own_desk(hub):
+    number = walk(hub, "submitted", project="noticed")
+    assert str(hub.person("erin").page(f"/hub/applications/{number}").url).endswith(f"/hub/committee/{number}")
+    assert hub.person("cyd").page(f"/hub/applications/{number}").status_code == 404

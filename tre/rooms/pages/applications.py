@@ -33,6 +33,7 @@ FORM = (
 )
 WHERE = {"submit": "#standing", "check": "/edit?check=yes#faults", "disease": "/diseases"}
 """Button of the form -> where one goes once it is saved."""
+SITTING = frozenset({Role.COMMITTEE, Role.CHAIR})
 LABELS = {each.name: each.label for each in FIELDS}
 WRITERS = frozenset({Role.ANALYST, Role.APPROVER, Role.COMMITTEE, Role.CHAIR})
 
@@ -71,8 +72,13 @@ class One(Page):
     """One application."""
 
     async def get(self, number: str) -> None:
-        """Show where it stands."""
-        await self.page(int(number))
+        """Show where it stands; who is here to decide on it reads it at the committee's desk."""
+        try:
+            await self.page(int(number))
+        except NotFound:
+            if not self.roles & SITTING:
+                raise
+            self.go(f"committee/{number}")
 
     async def page(self, number: int, *, problem: Problem | None = None, filled: Sent | None = None) -> None:
         """Show it, with what went wrong if something did."""
