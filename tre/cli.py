@@ -34,6 +34,7 @@ COMMANDS = {
     "ontology": ("tre.governance.ontology_commands:app", "which disease is a kind of which"),
     "recontact": ("tre.data.recontact_commands:app", "finding a person again, for those who treat them"),
     "policy": ("tre.governance.policy_commands:app", "what the rules say, and why"),
+    "visa": ("tre.governance.visa_commands:app", "what trusted issuers vouch for (GA4GH Passports)"),
     "emergency": ("tre.governance.emergency_commands:app", "a closed door that two people open for a few hours"),
     "audit": ("tre.records.commands:audit", "the log and its proof"),
 }
