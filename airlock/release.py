@@ -115,7 +115,7 @@ def collect(session: Session, settings: Settings, *, token: str, person: str, no
     if now >= found.expires_at:
         raise Refused("this link has expired: make a new one on the request's page")
     digest = rehashed(session, settings, row)
-    access.require(session, asks.release(session, row, leaving=digest, now=now))
+    access.require(session, asks.collect(session, row, leaving=digest, now=now))
     found.used_at = now
     audit.append(session, "export.collect", actor=person, subject=requests.subject(row), at=now, manifest=digest)
     files = tuple((file.name, file.sha256) for file in asks.files_of(session, row.id, row.round))

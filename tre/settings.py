@@ -7,7 +7,7 @@ Nobody but this module knows where a thing lies on the disk.
 import os
 import re
 from functools import cached_property
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_interface, ip_network
 from pathlib import Path
 from typing import ClassVar
 
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     def zone(self, address: str) -> str:
         """Return the zone that an address is in, the narrowest range first; empty if in none that is known."""
         try:
-            found = ip_address(address)
+            found = ip_interface(address).ip
         except ValueError:
             return ""
         known = [(ip_network(each), zone) for zone, ranges in self.networks.items() for each in ranges]

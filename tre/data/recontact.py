@@ -15,13 +15,13 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from policies.facts import Role
+from policies.facts import Recontact, Role
 from tre.data import catalogue
 from tre.data.deid import plan as plans
 from tre.data.deid import pseudonyms
 from tre.data.recontact_states import FIRST, QUORUM, By, State, Verdict, take
 from tre.errors import NotFound, Refused, StepRefused, Unreadable
-from tre.governance import accounts, projects, text
+from tre.governance import access, accounts, projects, text
 from tre.records import audit, files
 from tre.records.tables import ExtractRow, ProjectRow, RecontactRow, RecontactVoteRow
 from tre.settings import Settings
@@ -96,13 +96,16 @@ def request(
     if not _has_extract(session, project, dataset):
         raise Refused(f"project {project} has no extract of dataset {dataset[:40]}")
     _not_too_many(session, project, now=now)
+    told = contact(session, settings, dataset)
+    about = Recontact(request="new", requester=requester, contact=bool(told))
+    _require(session, "ask_recontact", requester, project, about, now=now)
     asked = RecontactRow(
         project=project,
         dataset=dataset,
         pseudonym=pseudonym,
         reason=text.line(reason, "reason", longest=2000),
         requester=requester,
-        contact=contact(session, settings, dataset),
+        contact=told,
         state=FIRST.value,
         asked_at=now,
     )
@@ -148,6 +151,7 @@ def vote(session: Session, number: int, person: str, verdict: str, *, reason: st
         raise StepRefused(f"{person} cannot vote on re-contact {row.id}: {why}")
     if session.get(RecontactVoteRow, (row.id, person)):
         raise StepRefused(f"{person} has voted on re-contact {row.id} already")
+    _require(session, "vote_recontact", person, row.project, _facts(session, row), now=now)
     reason = text.line(reason, "reason", longest=2000)
     session.add(RecontactVoteRow(recontact=row.id, person=person, vote=said.value, reason=reason, at=now))
     session.flush()
@@ -204,6 +208,23 @@ def sealed_text(row: RecontactRow, ids: list[dict[str, str]]) -> bytes:
         "reason": row.reason, "asked_at": audit.stamp(row.asked_at), "ids": ids,
     }  # fmt: skip
     return json.dumps(said, ensure_ascii=False, indent=2).encode()
+
+
+def _require(session: Session, verb: str, person: str, project: str, about: Recontact, *, now: datetime) -> None:
+    """Ask the rules in force, too. Whoever votes has just confirmed it with a code."""
+    asked = access.ask(session, verb, person, now=now, second_factor=True, project=project, recontact=about)
+    access.require(session, asked)
+
+
+def _facts(session: Session, row: RecontactRow) -> Recontact:
+    voted = session.scalars(select(RecontactVoteRow.person).where(RecontactVoteRow.recontact == row.id))
+    return Recontact(
+        request=str(row.id),
+        requester=row.requester,
+        contact=bool(row.contact),
+        approvals=frozenset(one.person for one in _standing(session, row)),
+        voted=frozenset(voted),
+    )
 
 
 def _standing(session: Session, row: RecontactRow) -> list[RecontactVoteRow]:

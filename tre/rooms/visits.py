@@ -42,11 +42,11 @@ RESTS = "a condition is past its day, or the ethics vote ended: the project's le
 OVER = "the time for which it could be open is over, and nobody asked for longer"
 
 
-def opened(records: Records, project: str, person: str, *, image: str, now: datetime) -> Visit:
+def opened(records: Records, project: str, person: str, *, image: str, now: datetime, network: str = "") -> Visit:
     """Ask the rules, and record that the room opens, with what; or raise Refused, which is recorded too."""
     about = subject(project, person)
     with records.act(person, "session.open", about) as session:
-        opening = access.require_open(session, project, person, now=now)
+        opening = access.require_open(session, project, person, now=now, network=network)
         _close(session, project, person, because="it was not there any more", now=now)
         until = min(opening.until or now, endings.rests(session, (project,), now).get(project, ALWAYS))
         if until <= now:
@@ -58,6 +58,7 @@ def opened(records: Records, project: str, person: str, *, image: str, now: date
             project=project,
             person=person,
             mounts=json.dumps(mounts),
+            network=network,
             until=until,
             opened_at=now,
             closed_at=None,
