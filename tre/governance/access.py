@@ -154,7 +154,8 @@ def _standing(rules: Rules | Unfit, found: Known, row: RoomRow) -> Standing:
     room = of_room(found, row.project, row.person, network=row.network)
     whole = judged(rules, room, found.mounts(row.project, row.person), found)
     mounts = tuple(Mount(**mount) for mount in json.loads(row.mounts))
-    gone = tuple(_gone(rules, found, room, mounts))
+    older = [mount for mount in mounts if mount not in whole.mounts]  # what is the newest was just judged
+    gone = tuple(_gone(rules, found, room, older))
     if gone or not whole.decision.allowed:
         return Standing(whole.decision, gone)
     seen = [found.dataset(row.project, one.dataset, row.person, number=one.number) for one in mounts]
