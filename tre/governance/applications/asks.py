@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from policies import facts
-from policies.facts import MOMENTS, NEVER, Ask
+from policies.facts import NEVER, Ask
 from tre.governance import access
 from tre.governance.applications import independence
 from tre.governance.applications import papers as on_file
@@ -31,8 +31,6 @@ def require(
     session: Session, verb: str, row: ApplicationRow, person: str, *, now: datetime, deciding: Deciding | None = None
 ) -> None:
     """Ask the rules whether a person may do this to an application now; refuse with every reason."""
-    if verb not in MOMENTS:
-        return
     ask = access.plain_ask(session, "sign_in", person, now=now, second_factor=True)
     application = application_facts(session, row, person, now=now, deciding=deciding or Deciding())
     access.require(session, Ask(**{**vars(ask), "verb": verb, "application": application}))
