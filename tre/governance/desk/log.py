@@ -122,7 +122,7 @@ def _facts(body: bytes) -> tuple[tuple[str, str], ...]:
         facts = json.loads(body).get("facts", {})
     except (ValueError, AttributeError):
         return (("damaged", "this entry cannot be read: run `tre audit verify`"),)
-    return tuple((str(name), _text(value)) for name, value in sorted(facts.items()))
+    return tuple((str(name), _text(value)) for name, value in sorted(facts.items()) if value not in ("", None, {}))
 
 
 def _text(value: object) -> str:
