@@ -1,4 +1,4 @@
-"""An application at real browsers: from a draft, returned and sent again, over votes and a condition to an open door."""
+"""An application at real browsers: from a draft, returned and sent again, over votes and a condition to a door."""
 
 import re
 
@@ -95,7 +95,7 @@ def fill(ann: Desk) -> None:
     }  # fmt: skip
     for label, said in words.items():
         page.get_by_label(f"{label} *", exact=True).fill(said)
-    page.get_by_role("checkbox", name="biomedical", exact=True).check()
+    page.get_by_role("checkbox", name=re.compile("^biomedical")).check()
     page.get_by_role("radio", name="not for profit").check()
     page.get_by_label("The dataset trial").check()
     click(page, "Save and check")

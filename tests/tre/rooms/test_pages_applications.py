@@ -10,6 +10,7 @@ from tests.hub import a_hub
 from tre.governance.applications import drafts, papers
 from tre.governance.applications.form import FIELDS
 from tre.records.tables import PersonRow
+from tre.rooms.pages.applications import MEANS
 
 PATHS = ("/hub/applications", "/hub/applications/1", "/hub/applications/1/edit", "/hub/committee", "/hub/committee/1")
 
@@ -77,6 +78,11 @@ def test_each_field_of_the_form_is_on_the_page_with_its_help(hub):
         each.name for each in FIELDS if f'name="{each.name}"' not in page or f'id="{each.name}-help"' not in page
     ]
     assert missing == []
+
+
+def test_each_kind_of_research_is_said_in_plain_words():
+    terms = {value for each in FIELDS if each.name == "terms" for value, _ in each.choices}
+    assert set(MEANS) == terms
 
 
 def test_what_cannot_be_submitted_is_kept_and_says_what_is_missing(hub):

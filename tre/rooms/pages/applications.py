@@ -34,6 +34,20 @@ FORM = (
 WHERE = {"submit": "#standing", "check": "/edit?check=yes#faults", "disease": "/diseases"}
 """Button of the form -> where one goes once it is saved."""
 SITTING = frozenset({Role.COMMITTEE, Role.CHAIR})
+# investigation term of the Data Use Ontology -> what it means to whoever fills in the form
+MEANS: Mapping[str, str] = {
+    "DUO:0000031": "a method, a tool or a statistic is built or tested",
+    "DUO:0000032": "how a population is made up, beside any disease",
+    "DUO:0000033": "where people or their forebears come from",
+    "DUO:0000034": "one age group is looked at, e.g. children",
+    "DUO:0000035": "one gender is looked at",
+    "DUO:0000036": "the data serve as controls for other data",
+    "DUO:0000037": "health, medicine or biology, in general",
+    "DUO:0000038": "genes and variants",
+    "DUO:0000039": "a drug is looked for, developed or tested",
+    "DUO:0000040": "named diseases; name them below",
+    "DUO:0000042": "research that is not named any closer; few data allow that",
+}
 LABELS = {each.name: each.label for each in FIELDS}
 WRITERS = frozenset({Role.ANALYST, Role.APPROVER, Role.COMMITTEE, Role.CHAIR})
 
@@ -150,7 +164,7 @@ class Edit(Page):
         names = await self.look(lambda session: diseases.names(session, typed.values.get("diseases", ())))
         await self.show(
             "application_edit.html", problem=problem, seen=seen, typed=typed, parts=_parts(), choices=choices,
-            checked=checked, saved=bool(self.asked("saved")), names=names, labels=LABELS,
+            checked=checked, saved=bool(self.asked("saved")), names=names, labels=LABELS, means=MEANS,
         )  # fmt: skip
 
 
