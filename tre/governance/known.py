@@ -7,7 +7,7 @@ of questions to the database does not grow with people, projects or data.
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -114,6 +114,8 @@ class Known:
     diseases: duo.Ancestors | None = None
     """What the house knows of which disease is a kind of which."""
 
+    _uses: dict[tuple[str, Extract, str], uses.Use] = field(default_factory=dict)
+
     def person(self, name: str, *, second_factor: bool = False, network: str = "") -> facts.Person:
         """Return what is known of a person; of nobody, that they are suspended."""
         found = self.people.get(name)
@@ -162,7 +164,13 @@ class Known:
         return next((one for one in reversed(rows) if number in {None, one.number}), None)
 
     def use(self, project: str, extract: Extract, person: str) -> uses.Use:
-        """Match what a dataset allows with what the project is for, and who works in it."""
+        """Match what a dataset allows with what the project is for, and who works in it; once for each."""
+        key = project, extract, person
+        if key not in self._uses:
+            self._uses[key] = self._use(project, extract, person)
+        return self._uses[key]
+
+    def _use(self, project: str, extract: Extract, person: str) -> uses.Use:
         row = self.projects[project].row
         approval = self.projects[project].approvals.get((extract.dataset, extract.version))
         number = approval.application if approval else None
