@@ -38,6 +38,7 @@ from policies.limitation import (
     day,
     moratorium,
     parse,
+    said,
     told,
 )
 
@@ -67,6 +68,7 @@ __all__ = [
     "match",
     "moratorium",
     "parse",
+    "said",
     "settled",
     "told",
 ]

@@ -6,7 +6,7 @@ Everybody of a consent group agreed to the same: one permission, and what narrow
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -260,13 +260,22 @@ def moratorium(use: DataUse, groups: Iterable[str] | None = None) -> datetime | 
     return max(ends, default=None)
 
 
-def told(use: Use) -> str:
-    """Say a code in words: `DS: disease specific research (MONDO:0005148)`."""
+def told(use: Use, label: Callable[[str], str] = str) -> str:
+    """Say a code in words: `DS: disease specific research (melanoma, MONDO:0005105)`; `label` names a disease."""
     row = use.row
     if row is None:
         return f"{use}: not a code of the Data Use Ontology"
-    more = f" ({', '.join(use.values)})" if use.values else ""
-    return f"{use.code}: {row.label}{more}"
+    named = (one if label(one) == one else f"{label(one)}, {one}" for one in use.values)
+    return f"{use.code}: {row.label}" + (f" ({'; '.join(named)})" if use.values else "")
+
+
+def said(use: DataUse, label: Callable[[str], str] = str) -> Iterator[str]:
+    """Say a whole limitation, consent group by consent group."""
+    for group in use.groups:
+        for one in group.codes:
+            yield f"{group.name}: {told(one, label)}" if group.name else told(one, label)
+    if use.embargo_until:
+        yield f"nobody works with it before {use.embargo_until:%Y-%m-%d}"
 
 
 def _written(group: Group) -> dict[str, Any]:  # Any: JSON

@@ -12,10 +12,9 @@ from policies import duo
 from tre import show
 from tre.data import catalogue, held, ingest, persons, withdrawals
 from tre.data import extract as extracts
-from tre.data.entry import said_use
 from tre.data.manifest import Manifest
 from tre.errors import Unreadable
-from tre.governance import committee
+from tre.governance import committee, ontology
 from tre.governance.operator import house, id_from_input
 from tre.records.tables import ExtractRow
 
@@ -43,7 +42,7 @@ def dataset_use(name: str, /, *, plan: Path) -> None:
     text = _text(plan)
     with house() as at, at.records.act(at.actor, "dataset.use", f"dataset/{name[:30]}") as session:
         row = catalogue.restrict(session, name, plan=text, actor=at.actor, now=at.now)
-        codes = list(said_use(duo.DataUse.from_json(row.data_use)))
+        codes = list(duo.said(duo.DataUse.from_json(row.data_use), ontology.here(session).label))
     show.one({"name": name, "data_use": codes}, sentence=f"{name} may be used as it says now: {'; '.join(codes)}")
 
 
@@ -124,12 +123,13 @@ def dataset_show(name: str, /) -> None:
         row = catalogue.get(session, name)
         found = catalogue.versions(session, name)
         projects = committee.using(session, name, now=at.now)
+        label = ontology.here(session).label
     versions = [
         {"version": one.number, "persons": one.persons, "rows": one.rows, "ingested_at": one.ingested_at}
         for one in found
     ]
     entry = json.loads(found[-1].entry) if found else {}
-    if codes := list(said_use(duo.DataUse.from_json(row.data_use))):
+    if codes := list(duo.said(duo.DataUse.from_json(row.data_use), label)):
         entry["data_use"] = codes  # what holds now
     record = {"name": row.name, "title": row.title, "withdrawn": row.withdrawn, "plan_sha256": row.plan_sha256}
     if show.as_json.get():

@@ -3,7 +3,7 @@
 It is written once, when a version comes in, and holds no value of the data: names of columns, not what stands in them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from policies import duo
@@ -42,15 +42,6 @@ def data_use(code: str) -> str:
     return f"{code}: {use.row.label}" if use.row else code
 
 
-def said_use(use: duo.DataUse) -> Iterator[str]:
-    """Say what people agreed to, consent group by consent group."""
-    for group in use.groups:
-        for one in group.codes:
-            yield f"{group.name}: {duo.told(one)}" if group.name else duo.told(one)
-    if use.embargo_until:
-        yield f"nobody works with it before {use.embargo_until:%Y-%m-%d}"
-
-
 def entry(
     plan: Plan, *, title: str, persons: int, rows: Mapping[str, int], kinds: Mapping[str, Held]
 ) -> dict[str, object]:
@@ -58,7 +49,7 @@ def entry(
     return {
         "title": title,
         "about": asdict(plan.about),
-        "data_use": list(said_use(plan.use)) if plan.use else [data_use(code) for code in plan.about.duo],
+        "data_use": list(duo.said(plan.use)) if plan.use else [data_use(code) for code in plan.about.duo],
         "persons": rounded(persons),
         "tables": [
             {

@@ -11,8 +11,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from policies import duo
 from tre.errors import NotFound
-from tre.governance import accounts, committee, projects
+from tre.governance import accounts, committee, ontology, projects
 from tre.records.db import Records
 from tre.records.tables import DatasetRow, DatasetVersionRow, ExtractRow
 from tre.settings import Settings
@@ -97,6 +98,15 @@ def report(
         raise NotFound("this extract was prepared before reports were kept: prepare it again") from None
 
 
+def _data_use(session: Session, row: DatasetRow) -> dict[str, list[str]]:
+    """Say what the data may be used for now, whatever it was when the version came; nothing where nothing is stated."""
+    try:
+        codes = list(duo.said(duo.DataUse.from_json(row.data_use), ontology.here(session).label))
+    except duo.DataUseUnfit:
+        codes = ["a use limitation that cannot be read: nobody may use these data"]
+    return {"data_use": codes} if codes else {}
+
+
 def _dataset(session: Session, row: DatasetRow, now: datetime) -> Dataset:
     newest = session.scalars(
         select(DatasetVersionRow).where(DatasetVersionRow.dataset == row.name).order_by(DatasetVersionRow.number.desc())
@@ -107,7 +117,7 @@ def _dataset(session: Session, row: DatasetRow, now: datetime) -> Dataset:
         withdrawn=row.withdrawn,
         version=newest.number if newest else 0,
         ingested_at=newest.ingested_at if newest else None,
-        entry=json.loads(newest.entry) if newest else {},
+        entry=(json.loads(newest.entry) if newest else {}) | _data_use(session, row),
         projects=committee.using(session, row.name, now=now),
     )
 

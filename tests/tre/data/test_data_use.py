@@ -122,7 +122,8 @@ def test_what_data_may_be_used_for_changes_without_a_new_ingest_and_is_recorded(
     made.register(records, now, plan=made.PLAN + "about: {duo: [GRU]}\n")
     plan = tmp_path / "plan.yaml"
     plan.write_text(made.PLAN + 'data_use: {codes: ["DS:MONDO_0005267", PUB]}\n', "utf-8")
-    assert "DS: disease specific research (MONDO:0005267)" in tre("dataset", "use", "trial", "--plan", plan)[1]
+    said = tre("dataset", "use", "trial", "--plan", plan)[1]
+    assert "DS: disease specific research (heart disorder, MONDO:0005267)" in said
     assert "publication required" in tre("dataset", "show", "trial")[1]
     with records.read() as session:
         entry = json.loads(session.query(EntryRow).filter(EntryRow.act == "dataset.use").one().body)
