@@ -130,9 +130,13 @@ class Window:
         expect(self.page.get_by_role("heading", name="My projects")).to_be_visible()
         return self
 
-    def home(self) -> Page:
-        self.page.goto(f"{self.house.settings.hub_origin}/hub/home")
+    def see(self, path: str) -> Page:
+        """Go to a page of the Hub."""
+        self.page.goto(f"{self.house.settings.hub_origin}{path}")
         return self.page
+
+    def home(self) -> Page:
+        return self.see("/hub/home")
 
     def project(self, title: str) -> Locator:
         """The card of one project on the home page."""

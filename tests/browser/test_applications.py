@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.chromium import NARROW, WIDE, Window, fits, take_both
+from tests.browser.deciding import click, decides, fulfils, stands, votes
 from tests.committee_house import FORM, furnish, walk
 from tests.hub import a_hub
 
@@ -18,10 +19,6 @@ class Desk(Window):
 
     def code(self) -> str:
         return self.house.code(self.name)
-
-    def see(self, path: str) -> Page:
-        self.page.goto(f"{self.house.settings.hub_origin}{path}")
-        return self.page
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +44,6 @@ def at(hub, chromium):
         each.close()
 
 
-def click(page: Page | Locator, name: str | re.Pattern[str]) -> None:
-    page.get_by_role("button", name=name).click()
-
-
-def confirm(window: Desk, part: str, button: str) -> None:
-    """Type the code into one form of the page, and send it."""
-    form = window.page.locator(part)
-    form.get_by_label("Code from").fill(window.code())
-    click(form, button)
-
-
 def test_from_a_draft_to_an_open_door(hub, at):
     ann, ben, erin, frank, greta = map(at, ("ann", "ben", "erin", "frank", "greta"))
     number = begin(ann)
@@ -66,14 +52,17 @@ def test_from_a_draft_to_an_open_door(hub, at):
     click(ben.page, "I agree, and take part")
     ann.see(f"/hub/applications/{number}")
     click(ann.page, "Submit to the committee")
-    expect(ann.page.locator("#standing").get_by_text("submitted").first).to_be_visible()
+    stands(ann, "submitted")
     returned(erin, number)
     correct(ann, number)
     erin.see(f"/hub/committee/{number}")
     click(erin.page, "Give it to the panel")
     for one in (erin, frank):
         votes(one, number)
-    decides(greta, number)
+    greta.see(f"/hub/committee/{number}")
+    greta.page.get_by_role("radio", name="None").check()
+    click(greta.page, "Declare")
+    decides(greta)
     fulfils(ann, erin, number)
     ann.home()
     door = ann.project(TITLE)
@@ -110,7 +99,7 @@ def returned(erin: Desk, number: str) -> None:
     erin.page.get_by_text("Return it to the applicant").click()
     erin.page.get_by_label("What must be corrected").fill("say which relapse counts")
     click(erin.page.locator("#return"), "Return it")
-    expect(erin.page.locator("#standing").get_by_text("returned").first).to_be_visible()
+    stands(erin, "returned")
 
 
 def correct(ann: Desk, number: str) -> None:
@@ -119,35 +108,7 @@ def correct(ann: Desk, number: str) -> None:
     ann.page.get_by_role("link", name="Edit the form").click()
     ann.page.get_by_label("Lay summary *", exact=True).fill(f"{FORM['lay_summary']} A relapse is what the clinic saw.")
     click(ann.page, "Save and submit")
-    expect(ann.page.locator("#standing").get_by_text("submitted").first).to_be_visible()
-
-
-def votes(one: Desk, number: str) -> None:
-    one.see("/hub/committee").get_by_role("link", name=TITLE).click()
-    one.page.get_by_role("radio", name="None").check()
-    click(one.page, "Declare")
-    one.page.get_by_role("radio", name="Approve").check()
-    one.page.locator("#vote").get_by_label("Reason", exact=True).fill("The purpose is good.")
-    confirm(one, "#vote", "Vote")
-    expect(one.page.locator("#panel").get_by_text("approve").first).to_be_visible()
-
-
-def decides(greta: Desk, number: str) -> None:
-    greta.see(f"/hub/committee/{number}")
-    greta.page.get_by_role("radio", name="None").check()
-    click(greta.page, "Declare")
-    greta.page.get_by_label("What is asked for", exact=True).fill("An ethics vote of the clinic")
-    confirm(greta, "#decide", "Decide")
-    expect(greta.page.locator("#standing").get_by_text("approved pending").first).to_be_visible()
-
-
-def fulfils(ann: Desk, erin: Desk, number: str) -> None:
-    ann.see(f"/hub/applications/{number}").get_by_label("How it is met").fill("EK 12/2026, in the study office")
-    click(ann.page, "Show that it is met")
-    erin.see("/hub/committee").get_by_role("link", name=TITLE).click()
-    erin.sees("EK 12/2026, in the study office")
-    click(erin.page, "It is met")
-    expect(erin.page.locator("#standing").get_by_text("active").first).to_be_visible()
+    stands(ann, "submitted")
 
 
 def test_a_disease_is_found_by_its_name_without_losing_what_was_typed(hub, at):
