@@ -11,34 +11,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from policies import duo, facts
 from policies.facts import ALWAYS, NEVER, Role
-from tre.errors import NotFound
-from tre.governance import identities, ontology, training, uses
+from tre.governance import identities, ontology, questions, uses
 from tre.records import merkle
 from tre.records.db import SETTINGS
-from tre.records.tables import (
-    AgreementRow,
-    AgreementTextRow,
-    ApplicationRow,
-    ApprovalRow,
-    CheckpointRow,
-    DatasetRow,
-    EmergencyRow,
-    EntryRow,
-    ExtractRow,
-    HeadRow,
-    MemberRow,
-    PersonRow,
-    ProjectRow,
-    RoleRow,
-    RoomRow,
-    RulingRow,
-    TrainingRow,
-)
+from tre.records.tables import ApplicationRow, ApprovalRow, DatasetRow, MemberRow, ProjectRow
 
 GRACE = timedelta(days=90)
 """How long after its approval a project's lead may still ask for exports (R27)."""
@@ -252,19 +233,19 @@ def gather(
     session: Session, people: Collection[str], projects: Collection[str], *, now: datetime, accounts: bool = False
 ) -> Known:
     """Ask the records once for all of these; `accounts` also asks whose other accounts they have."""
-    names, wanted = sorted(set(people)), sorted(set(projects))
-    rows = {row.name: row for row in session.scalars(select(ProjectRow).where(ProjectRow.name.in_(wanted)))}
-    approvals = _approvals(session, wanted)
-    applications = _applications(session, rows.values(), approvals)
-    known, askers = _people(session, names, accounts=accounts)
+    asked = {"people": sorted(set(people)), "projects": sorted(set(projects)), "now": now}
+    approvals = _approvals(session, asked)
+    found = _projects(session, asked, approvals)
+    applications = _applications(session, found.values())
+    known, askers = _people(session, asked, accounts=accounts)
     return Known(
         now=now,
         house=house(session, now),
         people=known,
         askers=askers,
-        projects=_projects(session, rows, approvals),
-        memberships=_memberships(session, names, wanted),
-        emergencies=_emergencies(session, names, wanted, now),
+        projects=found,
+        memberships=_memberships(session, asked),
+        emergencies=_emergencies(session, asked),
         applications=applications,
         rulings=_rulings(session, applications),
         country=chosen.country if (chosen := session.info.get(SETTINGS)) else "",
@@ -282,52 +263,36 @@ def to_be_made(session: Session, project: str, dataset: str, version: int) -> Ex
 
 def house(session: Session, now: datetime) -> House:
     """Look at the log, the clock and the agreement."""
-    newest = select(EntryRow).order_by(EntryRow.seq.desc()).limit(1)
-    asked = select(
-        HeadRow.size,
-        HeadRow.last,
-        newest.with_only_columns(EntryRow.seq).scalar_subquery().label("seq"),
-        newest.with_only_columns(EntryRow.body).scalar_subquery().label("body"),
-        select(CheckpointRow.at).order_by(CheckpointRow.size.desc()).limit(1).scalar_subquery().label("signed"),
-    ).where(HeadRow.id == 1)
-    log = session.execute(asked).one_or_none()
-    try:
-        agreement = training.agreement_sha256(session, now)
-    except NotFound:
-        agreement = ""
-    coming = select(func.min(AgreementTextRow.since)).where(AgreementTextRow.since > now)
+    said = session.execute(questions.HOUSE, {"now": now}).one()
     return House(
-        agreement=agreement,
-        log_stands=log is not None and _fits(log),
-        clock_sound=log is not None and (log.signed is None or log.signed - CLOCK_SLACK <= now),
-        agreement_changes=session.scalar(coming) or ALWAYS,
+        agreement=said.agreement or "",
+        log_stands=_fits(said),
+        clock_sound=said.size is not None and (said.signed is None or said.signed - CLOCK_SLACK <= now),
+        agreement_changes=said.coming or ALWAYS,
     )
 
 
 def _fits(log: Row[Any]) -> bool:  # Any: columns of three tables
-    """Whether the head of the log is that of its newest entry."""
-    if log.seq is None:
+    """Whether the log has a head, and it is that of its newest entry."""
+    if log.size is None or log.seq is None:
         return bool(log.size == 0)
     return bool(log.size == log.seq + 1 and log.last == merkle.leaf_hash(log.body))
 
 
+Asked = Mapping[str, Any]  # Any: names, numbers and times, as `questions` names them
+
+
 # --- people -----------------------------------------------------------------------------------------------------------
-def _people(
-    session: Session, names: Collection[str], *, accounts: bool
-) -> tuple[dict[str, facts.Person], dict[str, uses.Asker]]:
-    rows = session.execute(
-        select(
-            PersonRow.name, PersonRow.suspended, PersonRow.country, PersonRow.institution, PersonRow.not_for_profit
-        ).where(PersonRow.name.in_(names))
-    ).all()
-    roles, courses, signed = _roles(session, names), _courses(session, names), _signed(session, names)
+def _people(session: Session, asked: Asked, *, accounts: bool) -> tuple[dict[str, facts.Person], dict[str, uses.Asker]]:
+    rows = session.execute(questions.PERSONS, asked).all()
+    roles, courses = _roles(session, asked), _courses(session, asked)
     people = {
         row.name: facts.Person(
             name=row.name,
             roles=frozenset(roles[row.name]),
             suspended=row.suspended,
             trainings=courses[row.name],
-            agreement=signed.get(row.name, ""),
+            agreement=row.signed or "",
             also=identities.also_accounts(session, row.name) if accounts else frozenset(),
         )
         for row in rows
@@ -341,137 +306,92 @@ def _people(
     return people, askers
 
 
-def _roles(session: Session, names: Collection[str]) -> dict[str, set[Role]]:
+def _roles(session: Session, asked: Asked) -> dict[str, set[Role]]:
     found: defaultdict[str, set[Role]] = defaultdict(set)
-    for person, role in session.execute(select(RoleRow.person, RoleRow.role).where(RoleRow.person.in_(names))):
+    for person, role in session.execute(questions.ROLES, asked):
         found[person].add(Role(role))
     return found
 
 
-def _courses(session: Session, names: Collection[str]) -> dict[str, dict[str, datetime]]:
-    """When each course of each person lapses; a renewal counts from when it is recorded."""
-    latest = select(TrainingRow.person, TrainingRow.course, func.max(TrainingRow.until))
-    grouped = latest.where(TrainingRow.person.in_(names)).group_by(TrainingRow.person, TrainingRow.course)
+def _courses(session: Session, asked: Asked) -> dict[str, dict[str, datetime]]:
     found: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
-    for person, course, until in session.execute(grouped):
+    for person, course, until in session.execute(questions.COURSES, asked):
         found[person][course] = until
     return found
 
 
-def _signed(session: Session, names: Collection[str]) -> dict[str, str]:
-    """SHA-256 of the agreement that each person signed last."""
-    last = select(func.max(AgreementRow.id)).where(AgreementRow.person.in_(names)).group_by(AgreementRow.person)
-    rows = session.execute(select(AgreementRow.person, AgreementRow.text_sha256).where(AgreementRow.id.in_(last)))
-    return {person: sha256 for person, sha256 in rows}  # noqa: C416 -- rows are no pairs to the type checker
-
-
-def _memberships(
-    session: Session, names: Collection[str], projects: Collection[str]
-) -> dict[tuple[str, str], tuple[MemberRow, ...]]:
-    rows = select(MemberRow).where(MemberRow.project.in_(projects), MemberRow.person.in_(names))
+def _memberships(session: Session, asked: Asked) -> dict[tuple[str, str], tuple[MemberRow, ...]]:
     found: defaultdict[tuple[str, str], tuple[MemberRow, ...]] = defaultdict(tuple)
-    for row in session.scalars(rows.order_by(MemberRow.id)):
+    for row in session.scalars(questions.MEMBERSHIPS, asked):
         found[row.project, row.person] += (row,)
     return dict(found)
 
 
-def _emergencies(
-    session: Session, names: Collection[str], projects: Collection[str], now: datetime
-) -> dict[tuple[str, str], datetime]:
+def _emergencies(session: Session, asked: Asked) -> dict[tuple[str, str], datetime]:
     """Until when two people opened a project to a person; never for longer than the longest emergency."""
-    rows = select(EmergencyRow).where(
-        EmergencyRow.project.in_(projects),
-        EmergencyRow.person.in_(names),
-        EmergencyRow.seconded_by.is_not(None),
-        EmergencyRow.ended_at.is_(None),
-        EmergencyRow.since <= now,
-        EmergencyRow.until > now,
-    )
     found: dict[tuple[str, str], datetime] = {}
-    for row in session.scalars(rows):
-        assert row.until is not None  # noqa: S101 -- asked for
-        assert row.since is not None  # noqa: S101 -- asked for
+    for row in session.execute(questions.EMERGENCIES, asked):
         key = row.project, row.person
         found[key] = max(found.get(key, NEVER), min(row.until, row.since + LONGEST_EMERGENCY))
     return found
 
 
 # --- projects ---------------------------------------------------------------------------------------------------------
-def _projects(
-    session: Session, rows: Mapping[str, ProjectRow], approvals: Mapping[str, Mapping[tuple[str, int], ApprovalRow]]
-) -> dict[str, _Project]:
+Approvals = Mapping[tuple[str, int], ApprovalRow]
+
+
+def _projects(session: Session, asked: Asked, approvals: Mapping[str, Approvals]) -> dict[str, _Project]:
     extracts: defaultdict[str, list[Extract]] = defaultdict(list)
-    columns = select(ExtractRow.project, ExtractRow.dataset, ExtractRow.version, ExtractRow.number, ExtractRow.assessed,
-                     DatasetRow.withdrawn, DatasetRow.data_use, ExtractRow.groups)  # fmt: skip
-    asked = columns.join(DatasetRow, DatasetRow.name == ExtractRow.dataset).where(ExtractRow.project.in_(rows))
-    for found in session.execute(asked.order_by(ExtractRow.dataset, ExtractRow.number)):
+    for found in session.execute(questions.EXTRACTS, asked):
         extracts[found.project].append(Extract(*found))
-    shared = _shared(session, rows, extracts)
+    strangers = _strangers(session)
     return {
-        name: _Project(
+        row.name: _Project(
             row=row,
-            alone=name not in shared,
-            extracts=tuple(extracts[name]),
-            approvals=approvals.get(name, {}),
+            alone=not doubled and not _met(row.name, extracts[row.name], strangers),
+            extracts=tuple(extracts[row.name]),
+            approvals=approvals.get(row.name, {}),
         )
-        for name, row in rows.items()
+        for row, doubled in session.execute(questions.WORK, asked)
     }
 
 
-def _shared(
-    session: Session, rows: Mapping[str, ProjectRow], extracts: Mapping[str, Collection[Extract]]
-) -> frozenset[str]:
-    """Projects whose numeric user is another's too, or whose extracts an open room of another project holds."""
-    uids = {row.uid for row in rows.values()}
-    twice = select(ProjectRow.uid).where(ProjectRow.uid.in_(uids)).group_by(ProjectRow.uid).having(func.count() > 1)
-    doubled = frozenset(session.scalars(twice))
-    strangers = _strangers(session)
-    return frozenset(
-        name
-        for name, row in rows.items()
-        if row.uid in doubled
-        or any((one.dataset, one.number) in strange for one in extracts.get(name, ())
-               for other, strange in strangers.items() if other != name)
-    )  # fmt: skip
+def _met(name: str, extracts: Collection[Extract], strangers: Mapping[str, Collection[tuple[str, int]]]) -> bool:
+    """Whether an open room of another project holds an extract of this one."""
+    held = {each for other, strange in strangers.items() if other != name for each in strange}
+    return any((one.dataset, one.number) in held for one in extracts)
 
 
-def _strangers(session: Session) -> dict[str, frozenset[tuple[str, int]]]:
+def _strangers(session: Session) -> dict[str, set[tuple[str, int]]]:
     """Find what open rooms hold (dataset, number of the extract) that is no extract of their own project."""
     held: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
-    asked = select(RoomRow.project, RoomRow.mounts).where(RoomRow.closed_at.is_(None), RoomRow.mounts != "[]")
-    for project, mounts in session.execute(asked.distinct()):
+    for project, mounts in session.execute(questions.MOUNTED):
         held[project] |= {(mount["dataset"], mount["number"]) for mount in json.loads(mounts)}
-    if not held:
-        return {}
-    own = select(ExtractRow.project, ExtractRow.dataset, ExtractRow.number).where(ExtractRow.project.in_(held))
-    for project, dataset, number in session.execute(own):
-        held[project].discard((dataset, number))
-    return {project: frozenset(strange) for project, strange in held.items() if strange}
+    if held:
+        for project, dataset, number in session.execute(questions.OWN, {"projects": list(held)}):
+            held[project].discard((dataset, number))
+    return held
 
 
-def _approvals(session: Session, projects: Collection[str]) -> dict[str, dict[tuple[str, int], ApprovalRow]]:
+def _approvals(session: Session, asked: Asked) -> dict[str, dict[tuple[str, int], ApprovalRow]]:
     """Find the newest approval, in force or revoked, of each dataset version for each project."""
     found: defaultdict[str, dict[tuple[str, int], ApprovalRow]] = defaultdict(dict)
-    for row in session.scalars(select(ApprovalRow).where(ApprovalRow.project.in_(projects)).order_by(ApprovalRow.id)):
+    for row in session.scalars(questions.APPROVALS, asked):
         found[row.project][row.dataset, row.version] = row
     return found
 
 
-def _applications(
-    session: Session,
-    projects: Collection[ProjectRow],
-    approvals: Mapping[str, Mapping[tuple[str, int], ApprovalRow]],
-) -> dict[int, ApplicationRow]:
-    numbers = {row.application for row in projects if row.application}
-    numbers |= {row.application for each in approvals.values() for row in each.values()}
+def _applications(session: Session, projects: Collection[_Project]) -> dict[int, ApplicationRow]:
+    numbers = {one.row.application for one in projects if one.row.application}
+    numbers |= {approval.application for one in projects for approval in one.approvals.values()}
     if not numbers:
         return {}
-    return {row.id: row for row in session.scalars(select(ApplicationRow).where(ApplicationRow.id.in_(numbers)))}
+    return {row.id: row for row in session.scalars(questions.APPLICATIONS, {"numbers": list(numbers)})}
 
 
-def _rulings(session: Session, numbers: Collection[int]) -> dict[tuple[int, str], dict[str, bool]]:
+def _rulings(session: Session, applications: Collection[int]) -> dict[tuple[int, str], dict[str, bool]]:
     found: defaultdict[tuple[int, str], dict[str, bool]] = defaultdict(dict)
-    if numbers:
-        for row in session.scalars(select(RulingRow).where(RulingRow.application.in_(numbers))):
-            found[row.application, row.dataset][row.code] = row.allows
+    if applications:
+        for number, dataset, code, allows in session.execute(questions.RULINGS, {"numbers": list(applications)}):
+            found[number, dataset][code] = allows
     return found
