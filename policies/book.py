@@ -1,4 +1,4 @@
-"""What each rule says in plain words, its remedy, source and owner; and which courses a role needs.
+"""What each rule says in plain words, its remedy, source and owner; a role's courses, and the committee's numbers.
 
 Rules are texts under names: those of the package, or those that a house adopted. The schema is always the package's:
 it says what the code gathers.
@@ -8,12 +8,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).parent
 SCHEMA = HERE / "tre.cedarschema"
 CEDAR = HERE / "cedar"
 RULES = HERE / "rules.toml"
 TRAININGS = HERE / "trainings.toml"
+COMMITTEE = HERE / "committee.toml"
 
 POLICY_ERROR = "E00"
 NO_PERMIT = "E01"
@@ -31,10 +33,22 @@ class Rule:
     """A room stops the moment this rule says no; else it has a few seconds to save what is open."""
 
 
+class Numbers(NamedTuple):
+    """What the committee works by: the rows of `committee.toml`."""
+
+    quorum: int
+    longest_days: int
+    retained_days: int
+
+
+# what a house may choose -> the least and the most; nobody decides alone, and nothing is granted without an end
+WITHIN = {"quorum": (2, 100), "longest_days": (1, 3653), "retained_days": (0, 36_525)}
+
+
 def bundle() -> dict[str, str]:
-    """Return the rules that come with the package: name -> text of `cedar/*.cedar`, `rules.toml`, `trainings.toml`."""
+    """Return the rules that come with the package, name -> text: `cedar/*.cedar` and the three tables beside them."""
     files = {f"cedar/{file.name}": file for file in sorted(CEDAR.glob("*.cedar"))}
-    files |= {RULES.name: RULES, TRAININGS.name: TRAININGS}
+    files |= {file.name: file for file in (RULES, TRAININGS, COMMITTEE)}
     return {name: file.read_text("utf-8") for name, file in files.items()}
 
 
@@ -48,6 +62,23 @@ def courses(text: str | None = None) -> Mapping[str, tuple[str, ...]]:
     """Moment -> the courses that the role acting at it must have in date."""
     table = tomllib.loads(TRAININGS.read_text("utf-8") if text is None else text)
     return {verb: tuple(table["courses"][role]) for verb, role in table["acting"].items()}
+
+
+def by_role(text: str | None = None) -> Mapping[str, tuple[str, ...]]:
+    """Role -> the courses that it demands."""
+    table = tomllib.loads(TRAININGS.read_text("utf-8") if text is None else text)
+    return {role: tuple(courses) for role, courses in table["courses"].items()}
+
+
+def committee(text: str | None = None) -> Numbers:
+    """Return what the committee works by, or say which number is none that a house may choose."""
+    table = tomllib.loads(COMMITTEE.read_text("utf-8") if text is None else text)
+    if odd := sorted(table.keys() ^ WITHIN.keys()):
+        raise ValueError(f"{', '.join(odd)}: the numbers are {', '.join(WITHIN)}")
+    for name, (least, most) in WITHIN.items():
+        if type(table[name]) is not int or not least <= table[name] <= most:
+            raise ValueError(f"{name} is a whole number from {least} to {most}")
+    return Numbers(**table)
 
 
 def table() -> str:

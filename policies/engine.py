@@ -16,7 +16,7 @@ from typing import Any
 import cedarpy
 
 from policies import book, facts, translate
-from policies.book import NO_PERMIT, POLICY_ERROR, Rule
+from policies.book import NO_PERMIT, POLICY_ERROR, Numbers, Rule
 
 Policy = dict[str, Any]  # one policy in Cedar's JSON; its shape is Cedar's
 
@@ -46,6 +46,10 @@ class Rules:
 
     book: Mapping[str, Rule]
     courses: Mapping[str, tuple[str, ...]]
+    """Moment -> the courses that whoever acts at it must have."""
+    by_role: Mapping[str, tuple[str, ...]]
+    """Role -> the courses that it demands."""
+    committee: Numbers
     parts: tuple[str, ...]
     """Every statement at every moment it speaks of, as `R06.2@mount`."""
     policy_hash: str
@@ -69,11 +73,15 @@ class Rules:
         with _reading("rules.toml"):
             rules = book.book(files["rules.toml"])
         with _reading("trainings.toml"):
-            courses = book.courses(files["trainings.toml"])
+            courses, by_role = book.courses(files["trainings.toml"]), book.by_role(files["trainings.toml"])
+        with _reading("committee.toml"):
+            numbers = book.committee(files["committee.toml"])
         _complete(statements, rules)
         whole = cls(
             book=rules,
             courses=courses,
+            by_role=by_role,
+            committee=numbers,
             parts=tuple(f"{key}@{verb}" for key, policy in statements.items() for verb in _verbs(policy)),
             policy_hash=_hash(files, schema),
             _statements=statements,
@@ -139,11 +147,16 @@ def bundle() -> dict[str, str]:
 
 def _named(files: Mapping[str, str]) -> None:
     """Take no file that nobody reads: who adopts it would think that it holds."""
-    needed = {book.RULES.name, book.TRAININGS.name}
+    needed = {book.RULES.name, book.TRAININGS.name, book.COMMITTEE.name}
     odd = [name for name in files if name not in needed and not re.fullmatch(r"cedar/[a-z_-]+\.cedar", name)]
     if odd or not needed <= files.keys():
         wrong = ", ".join(sorted(odd) or sorted(needed - files.keys()))
-        raise RulesUnfit(f"rules are cedar/*.cedar, rules.toml and trainings.toml; {'not' if odd else 'no'} {wrong}")
+        raise RulesUnfit(f"rules are cedar/*.cedar, {_listed(needed)}; {'not' if odd else 'no'} {wrong}")
+
+
+def _listed(names: Collection[str]) -> str:
+    *first, last = sorted(names)
+    return f"{', '.join(first)} and {last}"
 
 
 @contextmanager

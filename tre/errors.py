@@ -11,7 +11,7 @@
 A message is one line: what cannot be done, where, what to do. It never quotes a value of a person.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class TREError(Exception):
@@ -32,6 +32,8 @@ class Refused(TREError):
         super().__init__(message)
         self.rules = tuple(rules)
         self.remedies = tuple(remedies)
+        self.words: Mapping[str, tuple[str, str]] = {}
+        """Rule -> what it wants, and who answers for it; whoever tells a person fills it in."""
 
 
 class StepRefused(Refused):

@@ -314,7 +314,7 @@ def test_a_name_is_a_name_whatever_it_says(name):
 @pytest.fixture
 def other_house(tmp_path, monkeypatch):
     """A copy of the rules that may be broken."""
-    for name in ("SCHEMA", "RULES", "TRAININGS"):
+    for name in ("SCHEMA", "RULES", "TRAININGS", "COMMITTEE"):
         file = getattr(book, name)
         copy = tmp_path / file.name
         copy.write_bytes(file.read_bytes())
@@ -391,12 +391,12 @@ def test_a_row_without_its_rule_is_not_loaded(other_house):
 def test_any_changed_byte_of_the_rules_changes_the_hash(other_house):
     before = Rules.load().policy_hash
     hashes = set()
-    for file in (*sorted(book.CEDAR.glob("*.cedar")), book.SCHEMA, book.RULES, book.TRAININGS):
+    for file in (*sorted(book.CEDAR.glob("*.cedar")), book.SCHEMA, book.RULES, book.TRAININGS, book.COMMITTEE):
         was = file.read_bytes()
         file.write_bytes(was + b"\n")
         hashes.add(Rules.load().policy_hash)
         file.write_bytes(was)
-    assert len(hashes) == len([*book.CEDAR.glob("*.cedar")]) + 3
+    assert len(hashes) == len([*book.CEDAR.glob("*.cedar")]) + 4
     assert before not in hashes
 
 
@@ -421,6 +421,7 @@ def test_rules_given_as_texts_decide_as_the_package_s_do():
     assert set(texts) == {f"cedar/{file.name}" for file in book.CEDAR.glob("*.cedar")} | {
         "rules.toml",
         "trainings.toml",
+        "committee.toml",
     }
     given = Rules.of(texts)
     assert given.policy_hash == Rules.load().policy_hash
@@ -446,6 +447,11 @@ def test_rules_given_as_texts_are_judged_by_and_nothing_on_the_disk_is():
         ("rules.toml", "[R00]\nsentence = ", r"^rules\.toml: "),
         ("rules.toml", '[R00]\nsentence = "s"', r"^rules\.toml: "),
         ("trainings.toml", '[acting]\nmount = "nobody"', r"^trainings\.toml: "),
+        ("committee.toml", "quorum = ", r"^committee\.toml: "),
+        ("committee.toml", "quorum = 2", r"^committee\.toml: .*longest_days, retained_days"),
+        ("committee.toml", "quorum = 1\nlongest_days = 9\nretained_days = 9", "quorum is a whole number from 2"),
+        ("committee.toml", "quorum = 2\nlongest_days = true\nretained_days = 9", "longest_days is a whole number"),
+        ("committee.toml", "quorum = 2\nlongest_days = 9\nretained_days = 9\nmore = 1", "more: the numbers are"),
         ("tre.cedarschema", "entity House;", r"not tre\.cedarschema"),
         ("cedar/../x.cedar", "", "not cedar/"),
         ("notes.md", "", r"not notes\.md"),
@@ -457,7 +463,7 @@ def test_texts_that_are_no_rules_are_refused_in_one_line(name, text, said):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["rules.toml", "trainings.toml", "cedar/session.cedar"])
+@pytest.mark.parametrize("name", ["rules.toml", "trainings.toml", "committee.toml", "cedar/session.cedar"])
 def test_rules_that_are_not_whole_are_refused(name):
     texts = engine.bundle()
     del texts[name]

@@ -3,19 +3,17 @@
 Nothing here decides; the rules do. This says what will lapse when, for pages, for warnings and for a room's own end.
 """
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import cache
 from typing import NamedTuple, Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-import policies
-from policies import book
 from policies.facts import NEVER
+from tre.governance import rulebook
+from tre.governance.rulebook import InForce
 from tre.records.tables import (
     AgreementRow,
     AgreementTextRow,
@@ -94,8 +92,9 @@ def firsts(session: Session, rooms: Collection[Standing], now: datetime) -> dict
     """Return the earliest end for each of many rooms, in as many questions as for one."""
     people = of_people(session, {room.person for room in rooms}, now)
     projects = of_projects(session, {room.project for room in rooms}, now)
+    rules = rulebook.in_force(session)
     return {
-        (room.project, room.person): min(_stands_on(room, people[room.person], projects[room.project]))
+        (room.project, room.person): min(_stands_on(rules, room, people[room.person], projects[room.project]))
         for room in rooms
     }
 
@@ -103,8 +102,9 @@ def firsts(session: Session, rooms: Collection[Standing], now: datetime) -> dict
 def rests(session: Session, projects: Collection[str], now: datetime) -> dict[str, datetime]:
     """Return when projects come to rest by a date: a condition that is due, or the end of the ethics vote."""
     found: dict[str, datetime] = {}
+    rules = rulebook.in_force(session)
     for gather in (_ethics, _conditions):
-        for project, ending in gather(session, projects, now):
+        for project, ending in gather(session, rules, projects, now):
             found[project] = min(ending.until, found.get(project, ending.until))
     return found
 
@@ -112,18 +112,20 @@ def rests(session: Session, projects: Collection[str], now: datetime) -> dict[st
 # --- gathering --------------------------------------------------------------------------------------------------------
 def of_people(session: Session, names: Collection[str], now: datetime) -> Mapping[str, tuple[Ending, ...]]:
     """Return everything about people that ends or ended, for many at once."""
+    rules = rulebook.in_force(session)
     found: defaultdict[str, list[Ending]] = defaultdict(list)
     for gather in (_courses, _agreement, _memberships, _emergencies):
-        for person, ending in gather(session, names, now):
+        for person, ending in gather(session, rules, names, now):
             found[person].append(ending)
     return {name: tuple(found[name]) for name in names}
 
 
 def of_projects(session: Session, names: Collection[str], now: datetime) -> Mapping[str, tuple[Ending, ...]]:
     """Return everything about projects that ends or ended, for many at once."""
+    rules = rulebook.in_force(session)
     found: defaultdict[str, list[Ending]] = defaultdict(list)
     for gather in (_project, _approvals, _ethics, _conditions, _duties):
-        for project, ending in gather(session, names, now):
+        for project, ending in gather(session, rules, names, now):
             found[project].append(ending)
     return {name: tuple(found[name]) for name in names}
 
@@ -131,7 +133,7 @@ def of_projects(session: Session, names: Collection[str], now: datetime) -> Mapp
 Found = Iterator[tuple[str, Ending]]
 
 
-def _courses(session: Session, names: Collection[str], now: datetime) -> Found:
+def _courses(session: Session, rules: InForce, names: Collection[str], now: datetime) -> Found:
     """Courses that a role of theirs demands; one that was never taken has ended long ago."""
     del now
     latest = select(TrainingRow.person, TrainingRow.course, func.max(TrainingRow.until))
@@ -142,12 +144,12 @@ def _courses(session: Session, names: Collection[str], now: datetime) -> Found:
         )
     }
     roles = session.execute(select(RoleRow.person, RoleRow.role).where(RoleRow.person.in_(names)))
-    needed = {(person, course) for person, role in roles for course in _of_roles().get(role, ())}
+    needed = {(person, course) for person, role in roles for course in rules.by_role.get(role, ())}
     for person, course in sorted(needed):
-        yield person, _ending("course", course, taken.get((person, course), NEVER), "R03")
+        yield person, _ending(rules, "course", course, taken.get((person, course), NEVER), "R03")
 
 
-def _agreement(session: Session, names: Collection[str], now: datetime) -> Found:
+def _agreement(session: Session, rules: InForce, names: Collection[str], now: datetime) -> Found:
     """Give the day from which a newer text of the agreement must be signed."""
     coming = select(AgreementTextRow).where(AgreementTextRow.since > now).order_by(AgreementTextRow.since)
     texts = tuple(session.scalars(coming))
@@ -158,10 +160,10 @@ def _agreement(session: Session, names: Collection[str], now: datetime) -> Found
     for person in names:
         for text in texts:
             if signed.get(person) != text.sha256:
-                yield person, _ending("agreement", f"user agreement {text.number}", text.since, "R04")
+                yield person, _ending(rules, "agreement", f"user agreement {text.number}", text.since, "R04")
 
 
-def _memberships(session: Session, names: Collection[str], now: datetime) -> Found:
+def _memberships(session: Session, rules: InForce, names: Collection[str], now: datetime) -> Found:
     rows = (
         select(MemberRow.person, MemberRow.project, func.max(MemberRow.until))
         .join(ProjectRow, ProjectRow.name == MemberRow.project)
@@ -170,46 +172,46 @@ def _memberships(session: Session, names: Collection[str], now: datetime) -> Fou
         .group_by(MemberRow.person, MemberRow.project)
     )
     for person, project, until in session.execute(rows):
-        yield person, _ending("membership", project, until, "R05")
+        yield person, _ending(rules, "membership", project, until, "R05")
 
 
-def _emergencies(session: Session, names: Collection[str], now: datetime) -> Found:
+def _emergencies(session: Session, rules: InForce, names: Collection[str], now: datetime) -> Found:
     rows = select(EmergencyRow).where(
         EmergencyRow.person.in_(names), EmergencyRow.until > now, EmergencyRow.ended_at.is_(None)
     )
     for row in session.scalars(rows):
         assert row.until is not None  # noqa: S101 -- asked for
-        yield row.person, _ending("emergency", row.project, row.until, "R30")
+        yield row.person, _ending(rules, "emergency", row.project, row.until, "R30")
 
 
-def _project(session: Session, names: Collection[str], now: datetime) -> Found:
+def _project(session: Session, rules: InForce, names: Collection[str], now: datetime) -> Found:
     del now
     rows = select(ProjectRow).where(ProjectRow.name.in_(names), ProjectRow.closed_at.is_(None))
     for row in session.scalars(rows):
-        yield row.name, _ending("project", row.name, row.approved_until, "R07")
-        yield row.name, _ending("retention", row.name, row.retained_until, "R08")
+        yield row.name, _ending(rules, "project", row.name, row.approved_until, "R07")
+        yield row.name, _ending(rules, "retention", row.name, row.retained_until, "R08")
 
 
-def _approvals(session: Session, names: Collection[str], now: datetime) -> Found:
+def _approvals(session: Session, rules: InForce, names: Collection[str], now: datetime) -> Found:
     """Of each dataset version, the newest approval, unless it was revoked."""
     del now
     rows = session.scalars(select(ApprovalRow).where(ApprovalRow.project.in_(names)).order_by(ApprovalRow.id))
     newest = {(row.project, row.dataset, row.version): row for row in rows}
     for (project, dataset, version), row in newest.items():
         if row.revoked_at is None:
-            yield project, _ending("approval", dataset, row.until, "R09")._replace(version=version)
+            yield project, _ending(rules, "approval", dataset, row.until, "R09")._replace(version=version)
 
 
-def _ethics(session: Session, names: Collection[str], now: datetime) -> Found:
+def _ethics(session: Session, rules: InForce, names: Collection[str], now: datetime) -> Found:
     del now
     rows = select(ApplicationRow).where(ApplicationRow.project.in_(names), ApplicationRow.state == ACTIVE)
     for row in session.scalars(rows.where(ApplicationRow.ethics_until.is_not(None))):
         assert row.ethics_until is not None  # noqa: S101 -- asked for
-        yield row.project, _ending("ethics", f"application {row.id}", row.ethics_until, "R16")
+        yield row.project, _ending(rules, "ethics", f"application {row.id}", row.ethics_until, "R16")
 
 
-def _conditions(session: Session, names: Collection[str], now: datetime) -> Found:
-    del now
+def _conditions(session: Session, rules: InForce, names: Collection[str], now: datetime) -> Found:
+    del rules, now
     rows = (
         select(ApplicationRow.project, ConditionRow)
         .join(ConditionRow, ConditionRow.application == ApplicationRow.id)
@@ -221,8 +223,8 @@ def _conditions(session: Session, names: Collection[str], now: datetime) -> Foun
         yield project, Ending("condition", row.text, row.due, "R06", "Show the committee that it is met.")
 
 
-def _duties(session: Session, names: Collection[str], now: datetime) -> Found:
-    del now
+def _duties(session: Session, rules: InForce, names: Collection[str], now: datetime) -> Found:
+    del rules, now
     rows = (
         select(ApprovalRow.project, DutyRow)
         .join(DutyRow, DutyRow.approval == ApprovalRow.id)
@@ -235,13 +237,15 @@ def _duties(session: Session, names: Collection[str], now: datetime) -> Found:
 
 
 # --- a room -----------------------------------------------------------------------------------------------------------
-def _stands_on(room: Standing, person: Iterable[Ending], project: Iterable[Ending]) -> Iterator[datetime]:
+def _stands_on(
+    rules: InForce, room: Standing, person: Iterable[Ending], project: Iterable[Ending]
+) -> Iterator[datetime]:
     """Give the end of each fact that this room needs; what an emergency lifts ends with the emergency."""
     mine = tuple(person)
     lifted = max((e.until for e in mine if (e.kind, e.what) == ("emergency", room.project)), default=NEVER)
     known = {(e.kind, e.what, e.version): e for e in (*mine, *project)}
     needed = [("membership", room.project, 0), ("project", room.project, 0), ("retention", room.project, 0)]
-    needed += [("course", course, 0) for course in policies.rules().courses.get("open_session", ())]
+    needed += [("course", course, 0) for course in rules.courses.get("open_session", ())]
     needed += [("approval", mount.dataset, mount.version) for mount in room.mounts]
     for key in needed:
         until = known[key].until if key in known else NEVER
@@ -250,17 +254,10 @@ def _stands_on(room: Standing, person: Iterable[Ending], project: Iterable[Endin
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
-def _ending(kind: str, what: str, until: datetime, rule: str) -> Ending:
-    known = policies.rules().book.get(rule)
+def _ending(rules: InForce, kind: str, what: str, until: datetime, rule: str) -> Ending:
+    known = rules.book.get(rule)
     return Ending(kind, what, until, rule, known.remedy if known else "")
 
 
 def _ahead(endings: Iterable[Ending], now: datetime) -> tuple[Ending, ...]:
     return tuple(sorted((e for e in endings if e.until > now), key=lambda e: (e.until, e.kind, e.what)))
-
-
-@cache
-def _of_roles() -> Mapping[str, tuple[str, ...]]:
-    """Role -> the courses it demands."""
-    table = tomllib.loads(book.bundle()[book.TRAININGS.name])["courses"]
-    return {role: tuple(courses) for role, courses in table.items()}

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from policies import book
-from policies.book import POLICY_ERROR
+from policies.book import POLICY_ERROR, Numbers
 from policies.engine import Decision, Rules, RulesUnfit
 from policies.facts import Ask
 from tre.records import audit
@@ -37,6 +37,21 @@ class Unfit:
         """Rules in words, of the package: there are no others that can be read."""
         return book.book()
 
+    @property
+    def courses(self) -> Mapping[str, tuple[str, ...]]:
+        """Courses at each moment, of the package: to be shown, for nothing is decided by them."""
+        return packaged().courses
+
+    @property
+    def by_role(self) -> Mapping[str, tuple[str, ...]]:
+        """Courses of each role, of the package: to be shown, for nothing is decided by them."""
+        return packaged().by_role
+
+    @property
+    def committee(self) -> Numbers:
+        """What the committee works by, of the package: to be shown, for nothing is decided by them."""
+        return packaged().committee
+
     def decide(self, ask: Ask) -> Decision:
         """Deny, and say what to do; only a change of the rules is judged, by those of the package."""
         if ask.verb == CHANGE_RULES:
@@ -50,7 +65,11 @@ class Unfit:
         )
 
 
-def in_force(session: Session) -> Rules | Unfit:
+InForce = Rules | Unfit
+"""What is asked, whether or not it can be read."""
+
+
+def in_force(session: Session) -> InForce:
     """Return the rules that were adopted last."""
     asked = select(RulebookRow.number, RulebookRow.sha256).where(RulebookRow.state == ADOPTED)
     newest = session.execute(asked.order_by(RulebookRow.number.desc()).limit(1)).one_or_none()
@@ -63,7 +82,7 @@ def in_force(session: Session) -> Rules | Unfit:
     return known
 
 
-_parsed: dict[str, Rules | Unfit] = {}
+_parsed: dict[str, InForce] = {}
 """SHA-256 of the files -> the rules, parsed once a process."""
 
 
@@ -83,7 +102,7 @@ def files_of(row: RulebookRow) -> dict[str, str]:
     return {str(name): str(text) for name, text in json.loads(row.files).items()}
 
 
-def _read(number: int, sha: str, text: str) -> Rules | Unfit:
+def _read(number: int, sha: str, text: str) -> InForce:
     try:
         files = {str(name): str(each) for name, each in json.loads(text).items()}
         if digest(files) != sha:

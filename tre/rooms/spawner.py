@@ -23,7 +23,7 @@ from tre.records.db import Records
 from tre.records.tables import RoomRow
 from tre.rooms import control, folders, house, visits
 from tre.rooms.authenticator import address_of
-from tre.rooms.pages.telling import Reason, reasons_of
+from tre.rooms.pages.telling import Reason, in_words, reasons_of
 from tre.rooms.room import CALLBACK, Room, container, container_name, host, host_config, origin, prefix, room_for
 from tre.settings import Settings
 
@@ -67,7 +67,7 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
         try:
             return await self._start()
         except Refused as no:
-            raise _told(no, self.name) from no
+            raise _told(await _aside(in_words, self.tre_records, no), self.name) from no
         except (DockerException, requests.RequestException) as error:
             self.log.warning("Docker: %s", error)
             raise _refusal(DOCKER_REFUSED if isinstance(error, APIError) else DOCKER_SILENT, status=503) from error
@@ -283,7 +283,7 @@ async def _aside(work: Callable[..., T], *given: object, **named: object) -> T:
 
 def _told(no: Refused, project: str) -> SpawnException:
     """Tell a stranger to a project that they are one, and nothing else of it; the log has all reasons."""
-    reasons = reasons_of(no.rules, no.remedies)
+    reasons = reasons_of(no)
     if NOT_A_MEMBER in no.rules:
         first = tuple(each for each in reasons if each.rule == NOT_A_MEMBER)
         return _refusal(f"This room stays closed: you are no member of {project}.", reasons=first, status=403)

@@ -7,9 +7,11 @@ from policies import book
 from policies.facts import Role
 from tests.builders import HOST, a_person, a_project, rules_only
 from tre.errors import NotFound, Refused, StepRefused, Unreadable
-from tre.governance import access, accounts, proposals, rulebook
+from tre.governance import access, accounts, endings, proposals, rulebook
+from tre.governance.applications import papers
 from tre.records import audit
 from tre.records.tables import RulebookRow
+from tre.rooms.pages import telling
 
 pytestmark = rules_only
 
@@ -183,3 +185,61 @@ def test_a_folder_of_rules_is_read_as_it_lies(house, tmp_path):
     (tmp_path / "rules.toml").unlink()
     with pytest.raises(Unreadable, match="cannot be read"):
         proposals.read(tmp_path)
+
+
+def of_three():
+    files = book.bundle()
+    files["committee.toml"] = files["committee.toml"].replace("quorum = 2", "quorum = 3")
+    assert files != book.bundle()
+    return files
+
+
+def test_the_committee_works_by_the_numbers_that_were_adopted(house, now):
+    number, seen = propose(house, now, of_three())
+    with house.read() as session:
+        assert papers.numbers(session).quorum == 2
+    adopt(house, now, number, seen)
+    with house.read() as session:
+        assert papers.numbers(session).quorum == 3
+
+
+def test_rules_of_a_version_without_the_committees_numbers_deny_everything_in_a_clear_line(house, now):
+    files = book.bundle()
+    del files["committee.toml"]
+    tamper(house, now, files=json.dumps(files), sha256=rulebook.digest(files))
+    with house.read() as session:
+        decision = access.opening(session, "sunrise", "ann", now=now).decision
+    assert (decision.rules, decision.remedies) == (("E00",), (rulebook.UNFIT,))
+    assert "no committee.toml" in decision.errors[0]
+    assert "tre policy propose --package" in decision.remedies[0]
+
+
+def test_rules_that_say_nothing_of_a_moment_of_this_version_deny_and_name_it(house, now):
+    files = book.bundle()
+    named = next(name for name, text in files.items() if '@id("may_mount")' in text)
+    files[named] = files[named].replace('@id("may_mount")', '@id("may_mounted")')
+    tamper(house, now, files=json.dumps(files), sha256=rulebook.digest(files))
+    with house.read() as session:
+        decision = access.opening(session, "sunrise", "ann", now=now).decision
+    assert decision.remedies == (rulebook.UNFIT,)
+    assert decision.errors == ("rules 1 do not fit this version: each moment has one permit, named may_<moment>",)
+
+
+def test_what_will_lapse_for_a_person_follows_the_courses_that_were_adopted(house, now):
+    number, seen = propose(house, now)
+    adopt(house, now, number, seen)
+    with house.read() as session:
+        courses = {each.what for each in endings.of_people(session, ("ann",), now)["ann"] if each.kind == "course"}
+        room = endings.first(session, "sunrise", "ann", (), now)
+    assert courses == {"gdpr", "safe-researcher", "statistics"}
+    assert room <= now
+
+
+def test_a_no_is_told_in_the_words_that_were_adopted(house, now):
+    files = book.bundle()
+    before = rulebook.packaged().book["R05"].sentence
+    files["rules.toml"] = files["rules.toml"].replace(before, "You belong to it still.")
+    number, seen = propose(house, now, files)
+    adopt(house, now, number, seen)
+    reason, *_ = telling.reasons_of(telling.in_words(house, Refused("no", rules=("R05",))))
+    assert reason.sentence == "You belong to it still."

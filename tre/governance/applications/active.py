@@ -117,7 +117,7 @@ def fulfil(session: Session, number: int, *, actor: str, now: datetime) -> State
 def _provision(session: Session, row: ApplicationRow, *, actor: str, now: datetime) -> None:
     """Open the project, or let the one that stands follow the new form."""
     form, end = on_file.form_of(row), _end(row)
-    retained = end + timedelta(days=on_file.numbers().retained_days)
+    retained = end + timedelta(days=on_file.numbers(session).retained_days)
     if row.kind == Kind.NEW:
         project = projects.create(
             session, row.project, title=form.title, purpose=form.purpose, approved_until=end,
@@ -201,7 +201,11 @@ def resume(session: Session, number: int, person: str, *, why: str, now: datetim
 
 
 def revoke(session: Session, number: int, person: str, *, why: str, now: datetime) -> None:
-    """Take an approval back; one member of the committee is enough to close what two opened."""
+    """Take an approval back.
+
+    One member of the committee, without a second and without the chair, is enough to close what several opened:
+    closing harms no patient, and waiting for a second might. It opens again by a new application only.
+    """
     row = on_file.get(session, number)
     take("revoke", State(row.state), By.COMMITTEE)
     review.sits(session, row, person, "revoke")

@@ -56,7 +56,7 @@ def application_facts(
         conflicted=independence.why_not(session, row, person) is not None,
         voted=frozenset(one.person for one in on_file.cast(session, row.id) if one.form_sha256 == row.form_sha256),
         votes=independence.count(session, row).total(),
-        quorum=on_file.numbers().quorum,
+        quorum=on_file.numbers(session).quorum,
         chaired=independence.presides(session, row, person),
         unruled=deciding.approving and bool(open_points(session, row)),
     )

@@ -242,7 +242,7 @@ def known(session: Session, row: ApplicationRow, *, now: datetime) -> Known:
         datasets={name: number for name, number in session.execute(versions)},  # noqa: C416 -- rows are no pairs to mypy
         withdrawn=frozenset(session.scalars(gone)),
         taken=_taken(session, row, form.project),
-        latest=on_file.latest(form.begin or now),
+        latest=on_file.latest(session, form.begin or now),
         disease=ontology.whether_known(session),
     )
 

@@ -1,18 +1,16 @@
 """What is on file of an application: its form with who saved it and who agreed, its datasets, and where it stands."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
-from functools import cache
-from importlib.resources import files
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tre.errors import NotFound
+from policies.book import Numbers
+from tre.errors import NotFound, StepRefused
+from tre.governance import rulebook
 from tre.governance.applications import form as forms
 from tre.governance.applications import states
 from tre.governance.applications.form import Form
@@ -28,14 +26,8 @@ from tre.records.tables import (
 )
 
 LARGEST = 2**31
-
-
-class Numbers(NamedTuple):
-    """What the committee works by."""
-
-    quorum: int
-    longest_days: int
-    retained_days: int
+FAR = datetime(9000, 1, 1, tzinfo=UTC)
+"""Nothing begins later: something must be able to come after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +46,9 @@ class Papers:
         return tuple(name for name in self.form.named if name != applicant and self.accepted.get(name) != now)
 
 
-@cache
-def numbers() -> Numbers:
-    """Return the numbers that the committee works by."""
-    return Numbers(**tomllib.loads(files("policies").joinpath("committee.toml").read_text("utf-8")))
+def numbers(session: Session) -> Numbers:
+    """Return the numbers that the committee works by: those of the rules in force."""
+    return rulebook.in_force(session).committee
 
 
 def get(session: Session, number: int) -> ApplicationRow:
@@ -136,9 +127,9 @@ def cast(session: Session, number: int) -> tuple[ApplicationVoteRow, ...]:
     return tuple(session.scalars(rows.order_by(ApplicationVoteRow.at, ApplicationVoteRow.person)))
 
 
-def latest(start: datetime) -> datetime:
+def latest(session: Session, start: datetime) -> datetime:
     """Return the last end that may be asked for, or granted at once, from a start."""
-    return start + timedelta(days=numbers().longest_days)
+    return min(start, FAR) + timedelta(days=numbers(session).longest_days)
 
 
 def last_end(session: Session, row: ApplicationRow, *, now: datetime) -> datetime:
@@ -146,12 +137,20 @@ def last_end(session: Session, row: ApplicationRow, *, now: datetime) -> datetim
     if row.kind == Kind.DATASETS:
         stands = project(session, row)
         return stands.approved_until if stands else now
-    return latest(form_of(row).begin or now)
+    return latest(session, form_of(row).begin or now)
 
 
 def project(session: Session, row: ApplicationRow) -> ProjectRow | None:
     """Return the project that an application is about, if it stands."""
     return session.get(ProjectRow, row.project) if row.project else None
+
+
+def must_name(session: Session, name: str, person: str) -> None:
+    """Refuse a member whom the committee did not read of, in a project that it approved with its people."""
+    project = session.get(ProjectRow, name)
+    row = session.get(ApplicationRow, project.application) if project and project.application else None
+    if row is not None and person not in form_of(row).named:
+        raise StepRefused(f"application {row.id} does not name {person[:40]}: ask for an amendment that does")
 
 
 def subject(row: ApplicationRow) -> str:

@@ -49,8 +49,9 @@ def triage(session: Session, number: int, person: str, *, panel: Sequence[str] =
     for name in names:
         sits(session, row, name, "be named for")
     fresh = tuple(name for name in names if name not in held)
-    if len(held) + len(fresh) < on_file.numbers().quorum:
-        raise StepRefused(f"a panel is at least {on_file.numbers().quorum} people without an interest: name more")
+    quorum = on_file.numbers(session).quorum
+    if len(held) + len(fresh) < quorum:
+        raise StepRefused(f"a panel is at least {quorum} people without an interest: name more")
     session.add_all(PanelRow(application=number, person=name, named_at=now) for name in fresh)
     on_file.move(row, "triage", By.COMMITTEE, now=now)
     session.flush()
@@ -112,7 +113,7 @@ def vote(session: Session, number: int, person: str, choice: str, *, reason: str
     )
     session.flush()
     _record(session, row, "vote", person, now=now, vote=said.value, reason=why, form=row.form_sha256)
-    if count(session, row).total() >= on_file.numbers().quorum:
+    if count(session, row).total() >= on_file.numbers(session).quorum:
         told.voted(session, row, now=now)
 
 
@@ -175,7 +176,7 @@ def decide(
     _presides(session, row, person)
     _declared(session, row, person, "decide")
     counted = count(session, row)
-    outcome = settle(counted[Vote.APPROVE], counted[Vote.REJECT], quorum=on_file.numbers().quorum)
+    outcome = settle(counted[Vote.APPROVE], counted[Vote.REJECT], quorum=on_file.numbers(session).quorum)
     approving = outcome is State.APPROVED_PENDING
     latest = on_file.last_end(session, row, now=now)
     end = _end(row, until, latest, now=now) if approving else None

@@ -52,7 +52,7 @@ def _committee(session: Session, row: ApplicationRow, now: datetime) -> tuple[tu
 def _panel(session: Session, row: ApplicationRow, now: datetime) -> tuple[tuple[str, ...], str]:
     """Who has not voted; with a quorum, who decides."""
     del now
-    if independence.count(session, row).total() >= papers.numbers().quorum:
+    if independence.count(session, row).total() >= papers.numbers(session).quorum:
         chairs = independence.chairs(session, row)
         deciders = chairs or tuple(name for name in _independent(session, row))
         return deciders, "the votes are in: it can be decided"

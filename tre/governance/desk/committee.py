@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from policies import book
 from policies.facts import Role
 from tre.errors import NotFound
-from tre.governance import accounts, training
+from tre.governance import accounts, rulebook, training
 from tre.governance.applications import independence, papers, review, turns
 from tre.governance.applications.states import GRANTED, State, Vote
 from tre.governance.desk import application as desk
@@ -136,7 +135,7 @@ def before(session: Session, number: int, person: str, *, now: datetime) -> Befo
         barred=independence.why_not(session, row, person) or "",
         votes=votes,
         votes_in=len(cast),
-        quorum=papers.numbers().quorum,
+        quorum=papers.numbers(session).quorum,
         my_vote=next((one for one in votes if one.person == person and one.form_sha256 == row.form_sha256), None),
         outcome=_outcome(session, row) if presides and (person in cast or cast >= held.keys()) else "",
         presides=presides,
@@ -179,7 +178,7 @@ def _settled(session: Session, now: datetime) -> tuple[ApplicationRow, ...]:
 
 
 def _people(session: Session, row: ApplicationRow) -> Iterator[Named]:
-    papers_, courses = papers.of(row), book.courses().get("open_session", ())
+    papers_, courses = papers.of(row), rulebook.in_force(session).courses.get("open_session", ())
     waiting = papers_.waiting(row.applicant)
     for name in dict.fromkeys((row.applicant, *papers_.form.named)):
         person = session.get(PersonRow, name)
@@ -203,6 +202,6 @@ def _on_panel(session: Session, row: ApplicationRow, one: PanelRow, *, voted: bo
 
 def _outcome(session: Session, row: ApplicationRow) -> str:
     counted = independence.count(session, row)
-    if row.state != State.IN_REVIEW or counted.total() < papers.numbers().quorum:
+    if row.state != State.IN_REVIEW or counted.total() < papers.numbers(session).quorum:
         return ""
     return "approved" if counted[Vote.APPROVE] * 2 > counted.total() else "rejected"

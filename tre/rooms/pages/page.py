@@ -21,7 +21,7 @@ from tre.governance import accounts
 from tre.rooms import house
 from tre.rooms.pages import form
 from tre.rooms.pages.form import Field, Sent
-from tre.rooms.pages.telling import FAULTS, WORDS, Problem
+from tre.rooms.pages.telling import FAULTS, WORDS, Problem, in_words
 
 Answer = TypeVar("Answer")
 LARGEST_BODY = 256 * 1024
@@ -75,7 +75,8 @@ class Page(BaseHandler):  # type: ignore[misc]  # the Hub is not typed
             return
         active, self.roles = await self.look(lambda session: _standing(session, self.person))
         if not active and not self.public:
-            raise Refused("this account is suspended", rules=("R01",))
+            no = Refused("this account is suspended", rules=("R01",))
+            raise await off_loop(lambda: in_words(house.records(), no))
 
     def _to_the_door(self) -> None:
         if self.public:
@@ -206,8 +207,16 @@ def house_links() -> dict[str, str]:
 
 
 async def off_loop(ask: Callable[[], Answer]) -> Answer:
-    """Wait for the records in a thread."""
-    return await asyncio.get_running_loop().run_in_executor(_records, ask)
+    """Wait for the records in a thread; a no comes back in the words of the rules in force."""
+
+    def asking() -> Answer:
+        try:
+            return ask()
+        except Refused as no:
+            in_words(house.records(), no)
+            raise
+
+    return await asyncio.get_running_loop().run_in_executor(_records, asking)
 
 
 def _standing(session: Session, person: str) -> tuple[bool, frozenset[Role]]:

@@ -1,11 +1,14 @@
 """A no is told in words: which rule, what it wants, what opens it, and who answers for it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from policies import book
-from tre.errors import Refused, TREError
+from tre.errors import Refused, TREError, Unavailable
+from tre.governance import rulebook
+from tre.records.db import Records
 
 # status -> what a person reads at the head of the page, and what they can do if nobody said so
 FAULTS = {
@@ -43,21 +46,29 @@ class Problem:
         """Take over what an error says, and say of each rule what it wants."""
         if not isinstance(error, Refused):
             return cls(message=str(error), status=error.status)
-        reasons = reasons_of(error.rules, error.remedies)
+        reasons = reasons_of(error)
         return cls(message=str(error), reasons=reasons, remedies=() if reasons else error.remedies, status=error.status)
 
 
-def reasons_of(rules: tuple[str, ...], remedies: tuple[str, ...] = ()) -> tuple[Reason, ...]:
+def in_words(records: Records, no: Refused) -> Refused:
+    """Add to a no what its rules want, in the words of the rules in force; without records, it goes on without."""
+    with suppress(Unavailable), records.read() as session:
+        known = rulebook.in_force(session).book
+        no.words = {rule: (known[rule].sentence, known[rule].owner) for rule in no.rules if rule in known}
+    return no
+
+
+def reasons_of(no: Refused) -> tuple[Reason, ...]:
     """Say in words what each rule wants, and whom to ask."""
-    known = book.book()
-    told = dict(zip(rules, remedies, strict=True)) if len(rules) == len(remedies) else {}
-    return tuple(_reason(rule, told.get(rule, ""), known.get(rule)) for rule in rules)
+    told = dict(zip(no.rules, no.remedies, strict=True)) if len(no.rules) == len(no.remedies) else {}
+    return tuple(_reason(rule, told.get(rule, ""), no.words.get(rule)) for rule in no.rules)
 
 
-def _reason(rule: str, remedy: str, row: book.Rule | None) -> Reason:
-    if row is None:
-        return Reason(rule=rule, sentence=rule, remedy=remedy or "Tell an admin.", ask="an admin")
-    return Reason(rule=rule, sentence=row.sentence, remedy=remedy or row.remedy, ask=row.owner)
+def _reason(rule: str, remedy: str, words: tuple[str, str] | None) -> Reason:
+    """Where nobody added the words of the rules in force, the package's do."""
+    row = book.book().get(rule)
+    sentence, owner = words or ((row.sentence, row.owner) if row else (rule, "an admin"))
+    return Reason(rule=rule, sentence=sentence, remedy=remedy or (row.remedy if row else "Tell an admin."), ask=owner)
 
 
 def day(moment: datetime | None) -> str:
