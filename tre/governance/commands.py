@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from tre import show
 from tre.governance import projects
+from tre.governance.applications import papers
 from tre.governance.operator import Day, house, last_moment
 from tre.records.tables import MemberRow, ProjectRow
 
@@ -88,6 +89,7 @@ def member_add(project: str, name: str, /, *, until: Day = "") -> None:
     """Let a person belong to a project, until a day or as long as it is approved."""
     end = last_moment(until, "--until") if until else None
     with house() as at, at.records.act(at.actor, "member.add", f"project/{project[:30]}") as session:
+        papers.must_name(session, project, name)
         projects.add_member(session, project, name, until=end, actor=at.actor, now=at.now)
     show.one({"project": project, "name": name, "until": end}, sentence=f"{name} is a member of {project}")
 

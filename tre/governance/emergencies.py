@@ -38,8 +38,7 @@ def ask(
     _may_open(session, actor, person)
     _stranger(session, project, person, now=now)
     _reviewed_before(session, project, now=now)
-    if any(row.person == person and row.project == project for row in running(session, now=now)):
-        raise StepRefused(f"{project} is open to {person} in an emergency already")
+    _not_open(session, project, person, now=now)
     row = EmergencyRow(
         project=project, person=person, reason=text.line(why, "reason", longest=2000), asked_by=actor, asked_at=now,
         hours=hours,
@@ -60,6 +59,7 @@ def second(session: Session, number: int, *, actor: str, now: datetime) -> Emerg
         raise StepRefused(f"emergency {number} was asked for too long ago: ask anew")
     _may_open(session, actor, row.person)
     _reviewed_before(session, row.project, now=now)
+    _not_open(session, row.project, row.person, now=now)
     _two(session, row, actor)
     until = now + timedelta(hours=row.hours)
     told = concerned(session, row, now=now)
@@ -210,6 +210,12 @@ def _reviewed_before(session: Session, project: str, *, now: datetime) -> None:
         ended = min(row.ended_at or row.until or now, row.until or now)
         if row.project == project or now >= ended + REVIEWED_WITHIN:
             raise _no(f"emergency {row.id} in {row.project} is not reviewed", f"`tre emergency review {row.id}` first")
+
+
+def _not_open(session: Session, project: str, person: str, *, now: datetime) -> None:
+    """Refuse what would go on where another emergency of the same person ends."""
+    if any(row.person == person and row.project == project for row in running(session, now=now)):
+        raise StepRefused(f"{project} is open to {person} in an emergency already")
 
 
 def _tell(session: Session, people: Iterable[str], row: EmergencyRow, what: str, said: str, *, now: datetime) -> None:

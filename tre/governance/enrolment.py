@@ -58,6 +58,8 @@ def invite(session: Session, name: str, *, actor: str, now: datetime) -> str:
     session.execute(open_ones.where(InvitationRow.expires_at > now).values(expires_at=now))
     token = secrets.token_urlsafe(32)
     session.add(InvitationRow(token_sha256=_id(token), person=name, made_at=now, expires_at=now + VALID))
+    if accounts.person(session, name).enrolled_at is not None:
+        _tell(session, name, "invited", "A link was made by which your password and second factor can be replaced", now)
     until = audit.stamp(now + VALID)
     audit.append(session, "person.invite", actor=actor, subject=f"person/{name}", at=now, until=until)
     return token
@@ -197,6 +199,7 @@ def _take(session: Session, settings: Settings, token: str, *, step: int, now: d
     accounts.give_secret(row, settings, accounts.secret_of(settings, token), step=step)
     row.enrolled_at, row.signed_out_at = now, accounts.whole_second(now)
     row.failures, row.locked_until = 0, None
+    _tell(session, row.name, "enrolled", "Somebody came in by the link of your invitation", now)
     return row
 
 

@@ -180,7 +180,8 @@ def _points(found: duo.Match, rulings: Mapping[str, bool]) -> tuple[Point, ...]:
 
 def _form(application: ApplicationRow | None) -> Mapping[str, object]:
     """Return the form of an application; the empty one of what was never filled in."""
-    found = json.loads(application.form) if application else {}
+    kept = json.loads(application.form) if application else {}
+    found = kept.get("fields", kept) if isinstance(kept, dict) else {}
     return found if isinstance(found, dict) else {}
 
 

@@ -213,7 +213,8 @@ def test_from_a_decision_with_a_condition_to_a_project(hub):
     hub.person("ann").send(f"/hub/applications/{number}/evidence", condition=str(condition.id), evidence="EK 12/2026")
     page = hub.person("erin").page(f"/hub/committee/{number}").text
     assert "EK 12/2026" in page
-    hub.person("erin").send(f"/hub/committee/{number}/accept", condition=str(condition.id))
+    seen = re.search(r'name="seen" value="([0-9a-f]{64})"', page)[1]
+    hub.person("erin").send(f"/hub/committee/{number}/accept", condition=str(condition.id), seen=seen)
     assert state_of(hub, number) == "active"
     assert 'id="project-whole"' in hub.person("ann").page("/hub/home").text
 
@@ -224,7 +225,7 @@ def test_a_condition_of_another_application_is_not_found(hub):
         condition = str(papers.conditions(session, other)[0].id)
     sent = {"condition": condition, "evidence": "x"}
     assert hub.person("ann").send(f"/hub/applications/{mine}/evidence", **sent).status_code == 404
-    assert hub.person("erin").send(f"/hub/committee/{mine}/accept", condition=condition).status_code == 404
+    assert hub.person("erin").send(f"/hub/committee/{mine}/accept", condition=condition, seen="0").status_code == 404
 
 
 def test_what_is_returned_comes_back_with_the_reason(hub):

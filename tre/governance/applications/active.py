@@ -9,8 +9,9 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tre.errors import NotFound, StepRefused
+from tre.errors import NotFound, Refused, StepRefused, Unreadable
 from tre.governance import projects, text
+from tre.governance.applications import form as forms
 from tre.governance.applications import independence, matching, rest, review, told
 from tre.governance.applications import papers as on_file
 from tre.governance.applications.review import Asked, Condition
@@ -34,10 +35,15 @@ def evidence(session: Session, condition: int, person: str, words: str, *, now: 
     told.shown(session, row, one, now=now)
 
 
-def accept(session: Session, condition: int, person: str, *, now: datetime) -> State:
-    """Agree that a condition is met; with the last one that was asked for before the start, the work begins."""
+def accept(session: Session, condition: int, person: str, *, seen: str = "", now: datetime) -> State:
+    """Agree that a condition is met; with the last one that was asked for before the start, the work begins.
+
+    `seen` is `shown` of the condition as it was read, where somebody read it before.
+    """
     one, row = _condition(session, condition)
     review.sits(session, row, person, "accept a condition of")
+    if seen and seen != shown(one):
+        raise StepRefused(f"the evidence of condition {condition} was changed since {person} read it: read it again")
     if not one.evidence:
         raise StepRefused(f"nobody showed yet how condition {condition} is met: it waits for {row.applicant}")
     if one.accepted_at:
@@ -52,6 +58,11 @@ def condition_words(session: Session, condition: int) -> list[str]:
     """Return what somebody accepts of a condition: its words, and the evidence."""
     one, _ = _condition(session, condition)
     return [one.text, one.evidence]
+
+
+def shown(one: ConditionRow) -> str:
+    """SHA-256 (hex) of what somebody accepts of a condition."""
+    return audit.digest([one.text, one.evidence])
 
 
 def outstanding(session: Session, row: ApplicationRow, *, now: datetime) -> tuple[str, ...]:
@@ -151,12 +162,17 @@ def _people(session: Session, row: ApplicationRow, *, actor: str, now: datetime)
 
 
 def _follow(session: Session, row: ApplicationRow, *, now: datetime) -> None:
-    """Take the place of the application that this one changes: what is not asked for any more is over."""
+    """Take the place of the application that this one changes: what is not asked for any more is over.
+
+    Data that came to the project later stay with it, unless its purpose changes: for another they were never asked.
+    What the committee asked for by a day, and did not get yet, is owed as before.
+    """
     if row.parent is None:
         return
     parent = on_file.get(session, row.parent)
     kept = {(one.dataset, one.version) for one in on_file.datasets(session, row.id)}
-    for approval in on_file.approvals(session, parent.id):
+    _owe(session, row, on_file.conditions(session, parent.id))
+    for approval in _given(session, row, parent):
         if approval.revoked_at is None and (approval.dataset, approval.version) not in kept:
             approval.revoked_at, approval.revoked_why = now, f"application {row.id} does not ask for it any more"
         elif approval.revoked_at is None:
@@ -165,6 +181,31 @@ def _follow(session: Session, row: ApplicationRow, *, now: datetime) -> None:
     on_file.move(parent, "close", By.SYSTEM, now=now)
     rest.let_work(session, parent, now=now)
     _record(session, parent, "close", SYSTEM, now=now, why=parent.why)
+
+
+def _given(session: Session, row: ApplicationRow, parent: ApplicationRow) -> tuple[ApprovalRow, ...]:
+    """Return the approvals that an application takes the place of."""
+    changed = forms.difference(on_file.form_of(parent), on_file.form_of(row))
+    if not any(one.purpose for one in changed):
+        return on_file.approvals(session, parent.id)
+    held = select(ApprovalRow).where(ApprovalRow.project == row.project)
+    return tuple(session.scalars(held.order_by(ApprovalRow.id)))
+
+
+def _owe(session: Session, row: ApplicationRow, conditions: Sequence[ConditionRow]) -> None:
+    for one in conditions:
+        if one.accepted_at is None:
+            session.add(
+                ConditionRow(
+                    application=row.id,
+                    text=one.text,
+                    due=one.due,
+                    evidence=one.evidence,
+                    evidence_by=one.evidence_by,
+                    evidence_at=one.evidence_at,
+                )
+            )
+    session.flush()
 
 
 def _grant(session: Session, row: ApplicationRow, *, now: datetime) -> None:
@@ -229,9 +270,21 @@ def look_round(session: Session, *, now: datetime) -> tuple[int, ...]:
     waiting = select(ApplicationRow).where(
         ApplicationRow.state.in_([State.APPROVED_PENDING.value, *(state.value for state in GRANTED)])
     )
-    return tuple(
-        row.id for row in session.scalars(waiting.order_by(ApplicationRow.id)) if _moved(session, row, now=now)
-    )
+    rows = tuple(session.scalars(waiting.order_by(ApplicationRow.id)))
+    return tuple(row.id for row in rows if _moved_alone(session, row, now=now))
+
+
+def _moved_alone(session: Session, row: ApplicationRow, *, now: datetime) -> bool:
+    """Move one application, or write down why it cannot: it holds up no other."""
+    try:
+        with session.begin_nested():
+            return _moved(session, row, now=now)
+    except (NotFound, Refused, StepRefused, Unreadable) as no:
+        session.refresh(row)
+        if row.why != str(no):
+            row.why = str(no)
+            _record(session, row, "wait", SYSTEM, now=now, why=row.why)
+        return False
 
 
 def _moved(session: Session, row: ApplicationRow, *, now: datetime) -> bool:

@@ -25,6 +25,7 @@ from tre.records.tables import (
     PersonRow,
     ProjectRow,
     RoleRow,
+    RulingRow,
 )
 
 CHILDREN = {"amend": Kind.AMENDMENT, "renew": Kind.RENEWAL}
@@ -168,6 +169,8 @@ def submit(session: Session, number: int, person: str, *, now: datetime, actor: 
     papers = on_file.of(row)
     form = _with_versions(session, papers.form)
     on_file.put(row, replace(papers, form=form))
+    if row.form_sha256 != forms.digest(form):
+        session.execute(delete(RulingRow).where(RulingRow.application == row.id))  # they were on other words
     row.form_sha256, row.submitted_at, row.why = forms.digest(form), now, ""
     row.ethics_until = form.ethics_end
     ask_for(session, row, form, now=now)
@@ -251,6 +254,8 @@ def _child(session: Session, number: int, person: str, verb: str, *, now: dateti
     row = on_file.get(session, number)
     take(verb, State(row.state), By.APPLICANT)
     _writes(row, person, verb)
+    if row.kind == Kind.DATASETS:
+        raise StepRefused(f"cannot {verb} application {number}, which brought more data: {verb} the project's own")
     waits = select(ApplicationRow.id).where(
         ApplicationRow.parent == number, ApplicationRow.state.in_([state.value for state in OPEN])
     )

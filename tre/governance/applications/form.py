@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
@@ -88,7 +88,7 @@ FIELDS = (
     Field("members", "Members", "accounts of everybody who works with the data; each must accept", _K.NAMES, True,
           part=_PEOPLE),
     Field("show_lead", "Name the lead in the public register", "otherwise the institution alone is shown", _K.YES,
-          part=_PEOPLE, agreed=False),
+          part=_PEOPLE),
     Field("countries", "Countries", "where people will work on it, codes of ISO 3166, e.g. DE",
           _K.LIST, part=_PEOPLE),
     Field("datasets", "Datasets", "NAME for the newest version, or NAME@VERSION", _K.DATASETS, True, part=_DATA),
@@ -108,7 +108,7 @@ FIELDS = (
 BY_NAME: Mapping[str, Field] = {one.name: one for one in FIELDS}
 LISTS = frozenset({_K.CHOICES, _K.NAMES, _K.LIST, _K.DATASETS})
 
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 DISEASE = re.compile(r"(MONDO|DOID):\d{1,10}")
 COUNTRY = re.compile(r"[A-Z]{2}")
 DISEASE_TERM = "DUO:0000040"
@@ -166,7 +166,7 @@ class Form:
     def begin(self) -> datetime | None:
         """The first moment of the requested first day; None if it begins at once."""
         last = moment(self.start)
-        return last and last - timedelta(days=1) + timedelta(seconds=1)
+        return last and last.replace(hour=0, minute=0, second=0)
 
     @property
     def ethics_end(self) -> datetime | None:
@@ -268,7 +268,7 @@ def moment(day: str) -> datetime | None:
         start = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         return None
-    return start + timedelta(days=1) - timedelta(seconds=1)
+    return start.replace(hour=23, minute=59, second=59)
 
 
 def parse(text: str) -> Mapping[str, object]:

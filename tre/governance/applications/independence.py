@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from policies.facts import Role
-from tre.governance import accounts, projects
+from tre.governance import accounts, identities, projects
 from tre.governance.applications import papers
 from tre.governance.applications.states import Vote
 from tre.records.tables import ApplicationRow, PanelRow, PersonRow, RoleRow
@@ -32,7 +32,9 @@ def _interest(session: Session, row: ApplicationRow, person: str) -> str | None:
     if row.project and projects.ever_member(session, row.project, person):
         return f"is or was a member of {row.project}"
     if _colleague(session, row, person):
-        return "works where the applicant does"
+        return "works where the applicant does, or the lead"
+    if identities.also_accounts(session, person) & named(session, row):
+        return "has another account, which it is about"
     return "declared an interest" if declared(session, row, person) else None
 
 
@@ -82,5 +84,6 @@ def count(session: Session, row: ApplicationRow) -> "Counter[Vote]":
 
 
 def _colleague(session: Session, row: ApplicationRow, person: str) -> bool:
-    theirs, mine = session.get(PersonRow, row.applicant), session.get(PersonRow, person)
-    return bool(theirs and mine and mine.institution and mine.institution == theirs.institution)
+    mine = session.get(PersonRow, person)
+    theirs = [session.get(PersonRow, name) for name in (row.applicant, papers.form_of(row).lead) if name]
+    return bool(mine and mine.institution and mine.institution in {one.institution for one in theirs if one})

@@ -5,7 +5,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from policies.facts import Role
+from tre.errors import Refused
 from tre.governance import access, accounts, enrolment, projects, proposals, roles, training
+from tre.governance.applications import papers
 from tre.records.tables import ProjectRow, RoleChangeRow, RulebookRow
 from tre.settings import Settings
 
@@ -20,6 +22,7 @@ def add_member(
 ) -> None:
     """Let a person belong to a project, or for longer."""
     as_admin(session, actor, now=now)
+    papers.must_name(session, project, member)
     projects.add_member(session, project, member, until=until, actor=actor, now=now)
 
 
@@ -129,8 +132,17 @@ def invite_person(
 
 
 def invite_again(session: Session, person: str, *, actor: str, now: datetime, settings: Settings) -> str:
-    """Make a new link for somebody whose old one ended, or who lost their second factor; older links end."""
+    """Make a new link for somebody whose old one ended before they came in; older links end.
+
+    Never into an account that can do something already: one admin alone would be whoever they like.
+    """
     as_admin(session, actor, now=now)
+    if accounts.person(session, person).enrolled_at is not None or accounts.roles_of(session, person):
+        raise Refused(
+            f"{person} has an account that works or a role already: no admin alone makes a way into it",
+            rules=("R28",),
+            remedies=(f"a recovery code, or the operator at the host: `tre person invite {person}`",),
+        )
     return enrolment.url(settings, enrolment.invite(session, person, actor=actor, now=now))
 
 

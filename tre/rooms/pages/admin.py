@@ -103,9 +103,9 @@ class Invite(Act):
 
 
 class InviteAgain(Act):
-    """Show a new link."""
+    """Show a new link; the form is shared with two other acts, which ask for a reason."""
 
-    fields = (CODE, PERSON)
+    fields = (CODE, PERSON, WHY)
     verb, part, shown_once = "person.invite", "people", True
 
     def doing(self, sent: Sent, actor: str, now: datetime, *words: str) -> tuple[str, Callable[[Session], object]]:

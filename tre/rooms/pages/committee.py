@@ -81,6 +81,7 @@ class One(Page):
         await self.show(
             "review.html", problem=problem, before=before, seen=before.seen, fields=fields, labels=LABELS,
             filled=filled or Sent(), tried=tried, choices=VOTES, asks=ASKED, most=MOST_CONDITIONS,
+            shown=active.shown,
         )  # fmt: skip
 
 
@@ -194,7 +195,9 @@ def _accept(session: Session, number: int, person: str, sent: Sent, now: datetim
     mine = {str(one.id): one.id for one in papers.conditions(session, number)}
     if sent["condition"] not in mine:
         raise NotFound("there is no such condition of this application")
-    active.accept(session, mine[sent["condition"]], person, now=now)
+    if not sent["seen"]:
+        raise Unreadable("the condition that you read is not named: read it again")
+    active.accept(session, mine[sent["condition"]], person, seen=sent["seen"], now=now)
 
 
 def _by(verb: Callable[..., object]) -> Doing:
@@ -225,7 +228,7 @@ ACTS: Mapping[str, Act] = {
         confirmed=True,
     ),
     "decide": Act(entry="committee.decide", fields=DECISION, do=_decide, confirmed=True),
-    "accept": Act(entry="committee.accept", fields=(Field("condition", 12),), do=_accept),
+    "accept": Act(entry="committee.accept", fields=(Field("condition", 12), SEEN), do=_accept),
     "suspend": Act(entry="committee.suspend", fields=(WHY,), do=_by(active.suspend), needed=("why",), confirmed=True),
     "resume": Act(entry="committee.resume", fields=(WHY,), do=_by(active.resume), needed=("why",), confirmed=True),
     "revoke": Act(entry="committee.revoke", fields=(WHY,), do=_by(active.revoke), needed=("why",), confirmed=True),

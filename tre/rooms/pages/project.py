@@ -1,7 +1,7 @@
 """A project's page, and what an admin does about a project; each act with a fresh code."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -115,7 +115,7 @@ def last_moment(day: str) -> datetime:
         start = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise Unreadable("until: write the day as 2027-06-30") from None
-    return start + timedelta(days=1, seconds=-1)
+    return start.replace(hour=23, minute=59, second=59)
 
 
 HANDLERS: list[tuple[str, Any]] = [
