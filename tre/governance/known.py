@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
@@ -162,7 +163,7 @@ class Known:
             asker=self.askers.get(person, uses.Asker()),
             given=uses.Given(
                 since=approval.since if approval else None,
-                groups=tuple(json.loads(approval.groups)) if approval else (),
+                groups=_names(approval.groups) if approval else (),
                 stands=approval is not None and approval.revoked_at is None,
                 rulings=self._rulings(row.application, number, extract.dataset),
             ),
@@ -225,8 +226,14 @@ class Known:
 
 def _agreed(extract: Extract, approval: ApprovalRow | None) -> bool:
     """Whether the persons of the extract are of the consent groups that are approved now, and of no others."""
-    made, approved = set(json.loads(extract.groups)), set(json.loads(approval.groups) if approval else ())
+    made, approved = set(_names(extract.groups)), set(_names(approval.groups) if approval else ())
     return extract.number == 0 or approval is None or (made <= approved and bool(made) == bool(approved))
+
+
+@lru_cache(maxsize=512)
+def _names(groups: str) -> tuple[str, ...]:
+    """Read a list of consent groups once a process: it is as immutable as its text."""
+    return tuple(json.loads(groups))
 
 
 def gather(

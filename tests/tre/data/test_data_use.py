@@ -237,10 +237,10 @@ def test_a_version_that_does_not_tell_the_groups_gives_no_extract(records, setti
 def test_what_changes_while_an_extract_is_made_stops_it(records, settings, now, tmp_path, monkeypatch):
     made.bring_in(records, settings, now, made.files(tmp_path, people=people(), visits=visits()), plan=PLAN + GROUPS)
     made.let_use(records, settings, now)
-    real = consents.inside
+    real, said = consents.inside, plans.parse(PLAN + GROUPS.replace("[GRU]", "[GRU, PUB]")).use.to_json()
 
     def slow(order, agreed):
-        approve(records, now, ["heart"])
+        change(records, now, lambda session: setattr(session.get(DatasetRow, "trial"), "data_use", said))
         return real(order, agreed)
 
     monkeypatch.setattr(extract.consent, "inside", slow)
