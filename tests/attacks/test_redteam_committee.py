@@ -9,6 +9,8 @@ from sqlalchemy import select
 from policies.facts import Role
 from tests.attacks.test_committee import FULL
 from tests.builders import HOST, a_committee, a_dataset, a_person, a_project, an_approval
+from tests.committee_house import furnish, walk
+from tests.hub import a_hub
 from tre.errors import Refused, StepRefused
 from tre.governance import emergencies, enrolment, known
 from tre.governance.applications import active, drafts, form, papers, review
@@ -263,3 +265,40 @@ def test_one_application_that_cannot_begin_holds_up_no_other(do, row, voted, gra
     do(active.look_round, at=now + 40 * DAY)
     assert row(other).state == "suspended"
     assert row(stuck).state == "approved_pending"
+
+
+def test_a_suspension_by_the_chair_is_not_undone_by_withdrawing_ones_own_wish(do, row, granted, submitted):
+    first = granted()
+    child = do(drafts.amend, first, "ann")
+    do(drafts.save, child, "ann", {"purpose": "to compare incomes"}, row(child).edition)
+    submitted(child)
+    do(active.suspend, first, "erin", why="a complaint")
+    do(drafts.withdraw, child, "ann")
+    assert row(first).state == "suspended"
+    assert row(first).why == "a complaint"
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+SCRIPT = "<script>alert(1)</script>{{ 7 * 191 }}"
+
+
+def test_words_of_a_form_stay_words_and_nobody_outside_reads_them_before_a_yes():
+    with a_hub(furnish) as hub:
+        said = dict.fromkeys(("title", "lay_summary", "purpose", "outputs", "ml_plan", "collaboration"), SCRIPT)
+        number = walk(hub, "in_review", **said)
+        for person, path in (
+            ("ann", f"/hub/applications/{number}"),
+            ("ann", "/hub/applications"),
+            ("erin", f"/hub/committee/{number}"),
+            ("erin", "/hub/committee"),
+            ("erin", "/hub/home"),
+        ):
+            page = hub.person(person).page(path)
+            assert page.status_code == 200
+            assert "<script>alert" not in page.text
+            assert "1337" not in page.text
+        register = hub.stranger().page("/hub/register")
+        assert register.status_code == 200
+        assert "alert(1)" not in register.text
+        assert "sunrise" not in register.text
+        assert hub.person("cyd").page(f"/hub/applications/{number}").status_code == 404

@@ -15,9 +15,9 @@ HOUSE = "sentinel"
 
 
 def suspend(session: Session, row: ApplicationRow, by: By, *, actor: str, why: str, now: datetime) -> None:
-    """Let all work of an application's project rest."""
+    """Let all work of an application's project rest; what rests for another reason rests for this one from now on."""
     papers.move(row, "suspend", by, now=now)
-    row.why = why
+    row.why, row.moved_at = why, now
     stop_work(session, row, now=now)
     audit.append(session, "committee.suspend", actor=actor, subject=papers.subject(row), at=now, why=why)
 

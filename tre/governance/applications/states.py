@@ -87,6 +87,7 @@ STEPS = (
     Step("renew", _S.EXPIRED, _S.EXPIRED, By.APPLICANT),
     Step("suspend", _S.ACTIVE, _S.SUSPENDED, By.CHAIR),
     Step("suspend", _S.ACTIVE, _S.SUSPENDED, By.SYSTEM),
+    Step("suspend", _S.SUSPENDED, _S.SUSPENDED, By.CHAIR),
     Step("resume", _S.SUSPENDED, _S.ACTIVE, By.CHAIR),
     Step("resume", _S.SUSPENDED, _S.ACTIVE, By.SYSTEM),
     Step("revoke", _S.APPROVED_PENDING, _S.REVOKED, By.COMMITTEE),
