@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tre import show
 from tre.errors import Unreadable
-from tre.governance import committee, projects, register
+from tre.governance import committee, projects, register, visas
 from tre.governance.applications import active, drafts, independence, matching, papers, review, states, turns
 from tre.governance.applications import form as forms
 from tre.governance.applications.review import Condition
@@ -276,6 +276,7 @@ def application_show(number: int, /, *, by: Annotated[str, Parameter(name="--as"
             ],
             "changes": [f"{one.field}: {one.before} -> {one.after}" for one in drafts.changes(session, row)],
             "panel": [one.person for one in independence.panel(session, number)],
+            "vouched": [f"{name}: {said}" for name in _named(row) for said in _vouched(session, at, name)],
             "edition": row.edition,
             "form": show_form(row),
             "missing": [one.message for one in _faults(session, row, at)],
@@ -314,6 +315,15 @@ def show_form(row: ApplicationRow) -> dict[str, object]:
 def _found(one: matching.Point) -> str:
     said = f"; {'allowed' if one.ruled else 'not allowed'} by {one.ruled_by}" if one.ruled_by else ""
     return f"{one.dataset}: {one.code}: {one.verdict} ({one.reason}{said})"
+
+
+def _named(row: ApplicationRow) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((row.applicant, *papers.form_of(row).named)))
+
+
+def _vouched(session: Session, at: House, name: str) -> tuple[str, ...]:
+    """Say what others vouch for: evidence for the committee, and never an approval."""
+    return visas.evidence(session, at.settings, name, now=at.now)
 
 
 def _faults(session: Session, row: ApplicationRow, at: House) -> tuple[forms.Fault, ...]:

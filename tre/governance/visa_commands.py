@@ -1,5 +1,6 @@
-"""What the host's operator does with visas: accept what a trusted issuer says of a person, list it, take it back."""
+"""Visas at the host: accept what a trusted issuer says of a person, take it back, issue our own."""
 
+import json
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -8,10 +9,11 @@ from cyclopts import App
 
 from tre import show
 from tre.errors import Unreadable
-from tre.governance import accounts, visas
+from tre.governance import accounts, issuing, visas
 from tre.governance.operator import house
+from tre.records import visa_key
 
-app = App(name="visa", help="GA4GH visas: what trusted issuers vouch for.")
+app = App(name="visa", help="GA4GH visas: what trusted issuers vouch for, and what this house does.")
 
 
 @app.command
@@ -54,6 +56,27 @@ def refuse(visa: str, /, *, why: str) -> None:
         row = visas.refuse(session, visa, why=why, actor=at.actor, now=at.now)
         person = row.person
     show.one({"visa": visa, "person": person}, sentence=f"the visa of {person} holds no more")
+
+
+@app.command
+def issue(person: str, project: str, /, *, dataset: str = "") -> None:
+    """Vouch for what the committee granted a person of a project: a visa for each dataset, a day at most."""
+    with house() as at, at.records.act(at.actor, "visa.issue", f"person/{person[:64]}") as session:
+        issued = issuing.issue(session, at.settings, person, project, dataset=dataset, actor=at.actor, now=at.now)
+    rows = [
+        {"dataset": one.dataset, "version": one.version, "until": _day(one.until), "jti": one.jti, "visa": one.token}
+        for one in issued
+    ]
+    lines = (f"{one['dataset']} {one['version']}, until {one['until']}:\n{one['visa']}" for one in rows)
+    show.one({"person": person, "visas": rows}, sentence="\n".join(lines))
+
+
+@app.command
+def keys() -> None:
+    """Print the public key of this house's visas (JWK set), for those who trust them; also at /hub/visas/jwks.json."""
+    with house() as at:
+        found = visa_key.jwks(at.settings)
+    show.one(dict(found), sentence=json.dumps(found, indent=2))
 
 
 def _day(at: datetime) -> str:

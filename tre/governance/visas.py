@@ -118,6 +118,17 @@ def grants(session: Session, settings: Settings, person: str, *, now: datetime) 
     return tuple(visa for visa in holding(session, settings, person, now=now) if visa.type == "ControlledAccessGrants")
 
 
+def evidence(session: Session, settings: Settings, person: str, *, now: datetime) -> tuple[str, ...]:
+    """Say what others vouch for that a committee may weigh; it opens nothing by itself."""
+    registered = is_registered(session, settings, person, now=now)
+    said = ("registered researcher who accepted the terms (GA4GH registered access)",) if registered else ()
+    granted = (
+        f"{visa.value} granted by {visa.issuer} until {visa.expires_at:%Y-%m-%d}"
+        for visa in grants(session, settings, person, now=now)
+    )
+    return (*said, *granted)
+
+
 def whose(session: Session, settings: Settings, visa: Visa, *, now: datetime) -> str | None:
     """Name of the person a visa speaks of: by an identity on record, or by a trusted visa that links two."""
     marker = Marker(visa.issuer, visa.subject)

@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Literal, Self
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from tre.errors import Tampered, Unreadable
 from tre.records import files, note
@@ -94,6 +101,24 @@ def signer(settings: Settings) -> tuple[str, Ed25519PrivateKey]:
         return note.private_key(_read(path).decode("ascii"))
     except ValueError:
         raise Tampered(f"{path} is not a signing key: restore it from its backup") from None
+
+
+def visa_signer(settings: Settings) -> ec.EllipticCurvePrivateKey:
+    """Key under which the house's visas are signed, made when it is first asked for.
+
+    Visas last a day, so that one that was lost may be followed by another: whoever trusts us brings its public half in.
+    """
+    path = settings.keys / "visa.key"
+    if not path.exists():
+        made = ec.generate_private_key(ec.SECP256R1())
+        files.create(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    try:
+        key = load_pem_private_key(_read(path), password=None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise Tampered(f"{path} is not a key of visas: restore it from its backup, or remove it to have another")
+    return key
 
 
 def _derive(key: bytes, info: str) -> bytes:

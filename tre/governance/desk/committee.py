@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from policies.facts import Role
 from tre.errors import NotFound
-from tre.governance import accounts, rulebook, training
+from tre.governance import accounts, rulebook, training, visas
 from tre.governance.applications import independence, papers, review, turns
 from tre.governance.applications.states import GRANTED, State, Vote
 from tre.governance.desk import application as desk
@@ -23,6 +23,7 @@ from tre.records.tables import (
     ProjectRow,
     RulingRow,
 )
+from tre.settings import Settings
 
 SITTING = frozenset({Role.COMMITTEE, Role.CHAIR})
 SOON = timedelta(days=60)
@@ -65,6 +66,8 @@ class Named:
     country: str
     trainings: tuple[tuple[str, datetime | None], ...]
     """Course that a room needs -> when it lapses; None if it was never recorded."""
+    vouched: tuple[str, ...] = ()
+    """What others vouch for, by visas: evidence, and no approval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +119,7 @@ def queue(session: Session, person: str, *, now: datetime) -> Queue:
     )
 
 
-def before(session: Session, number: int, person: str, *, now: datetime) -> Before:
+def before(session: Session, settings: Settings, number: int, person: str, *, now: datetime) -> Before:
     """Return an application to somebody of the committee, once it was submitted; to others there is none."""
     _sits(session, person)
     row = papers.get(session, number)
@@ -128,7 +131,7 @@ def before(session: Session, number: int, person: str, *, now: datetime) -> Befo
     presides = independence.presides(session, row, person)
     return Before(
         seen=_gathered(session, row, person, now=now),
-        people=tuple(_people(session, row)),
+        people=tuple(_people(session, settings, row, now=now)),
         panel=tuple(_on_panel(session, row, one, voted=one.person in cast) for one in held.values()),
         free=independence.free(session, row),
         mine=held.get(person),
@@ -177,7 +180,7 @@ def _settled(session: Session, now: datetime) -> tuple[ApplicationRow, ...]:
     return tuple(reversed(found[-LAST:]))
 
 
-def _people(session: Session, row: ApplicationRow) -> Iterator[Named]:
+def _people(session: Session, settings: Settings, row: ApplicationRow, *, now: datetime) -> Iterator[Named]:
     papers_, courses = papers.of(row), rulebook.in_force(session).courses.get("open_session", ())
     waiting = papers_.waiting(row.applicant)
     for name in dict.fromkeys((row.applicant, *papers_.form.named)):
@@ -192,6 +195,7 @@ def _people(session: Session, row: ApplicationRow) -> Iterator[Named]:
             institution=person.institution if person else "",
             country=person.country if person else "",
             trainings=tuple((course, held.get(course)) for course in courses),
+            vouched=visas.evidence(session, settings, name, now=now) if person else (),
         )
 
 

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from policies.facts import NEVER, Role
 from tre.errors import NotFound
-from tre.governance import accounts, endings, notices, projects, training
+from tre.governance import accounts, endings, issuing, notices, projects, training
 from tre.governance.endings import Ending
+from tre.governance.issuing import Shown
 from tre.records.tables import (
     AgreementRow,
     AgreementTextRow,
@@ -111,6 +112,8 @@ class Mine:
     recovery_codes: int
     """How many are left."""
     belongings: tuple[Belonging, ...]
+    issued: tuple[Shown, ...]
+    """Visas of this house that hold."""
     due: tuple[Due, ...]
     """Everything that ends, soonest first."""
     unread: tuple[NoticeRow, ...]
@@ -133,6 +136,7 @@ def of(session: Session, name: str, *, now: datetime) -> Mine:
         identities=_identities(session, name),
         recovery_codes=_codes_left(session, name),
         belongings=_belongings(session, name, now=now),
+        issued=issuing.of(session, name, now=now),
         due=due(session, name, now=now),
         unread=tuple(each for each in told if each.read_at is None),
         read=tuple(each for each in told if each.read_at is not None)[:10],

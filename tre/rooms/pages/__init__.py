@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tre.rooms.pages import admin, applications, audit, committee, emergencies, people, person, project, register
+from tre.rooms.pages import admin, applications, audit, committee, emergencies, people, person, project, register, visas
 
 HANDLERS: list[tuple[str, Any]] = [
     *applications.HANDLERS,
@@ -14,4 +14,5 @@ HANDLERS: list[tuple[str, Any]] = [
     *audit.HANDLERS,
     *register.HANDLERS,
     *emergencies.HANDLERS,
+    *visas.HANDLERS,
 ]

@@ -16,6 +16,7 @@ from tre.governance.applications.form import FIELDS
 from tre.governance.applications.review import Asked, Condition
 from tre.governance.applications.states import Vote
 from tre.governance.desk import committee as desk
+from tre.rooms import house
 from tre.rooms.pages.applications import LABELS
 from tre.rooms.pages.form import Field, Sent
 from tre.rooms.pages.page import Page
@@ -76,7 +77,7 @@ class One(Page):
     ) -> None:
         """Show it; if something went wrong, beside the form where it did, with what was typed."""
         person, now = self.person, self.now
-        before = await self.look(lambda session: desk.before(session, number, person, now=now))
+        before = await self.look(lambda session: desk.before(session, house.settings(), number, person, now=now))
         fields = [(each, forms.shown(before.seen.form, each.name)) for each in FIELDS]
         await self.show(
             "review.html", problem=problem, before=before, seen=before.seen, fields=fields, labels=LABELS,
@@ -96,7 +97,7 @@ class Doer(One):
     async def post(self, number: str, verb: str) -> None:
         """Use up the code for exactly this, then do it; or say in the same place why not."""
         at, person, now, act = int(number), self.person, self.now, ACTS[verb]
-        await self.look(lambda session: desk.before(session, at, person, now=now))
+        await self.look(lambda session: desk.before(session, house.settings(), at, person, now=now))
         sent = self.form(*act.fields, *((CODE,) if act.confirmed else ()))
         try:
             _whole(sent.sound(), act)
