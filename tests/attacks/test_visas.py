@@ -9,9 +9,10 @@ import pytest
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tests.builders import HOST, a_person
+from tests.builders import HOST, a_committee, a_dataset, a_person, a_project, an_application
 from tre.errors import Refused, TREError
-from tre.governance import visas
+from tre.governance import access, visas
+from tre.governance.desk import committee as desk
 from tre.governance.identities import Marker, link
 from tre.records.db import opened
 
@@ -182,3 +183,23 @@ def test_a_visa_of_another_issuer_counts_once_a_trusted_one_links_the_two(house,
     accept(house, settings, theirs)
     with house.read() as session:
         assert len(visas.holding(session, settings, "ann", now=NOW)) == 2
+
+
+def test_the_committee_reads_what_others_granted_and_nothing_opens_by_it(house, settings):
+    accept(house, settings, signed(claims()))
+    accept(house, settings, signed(claims("AcceptedTermsAndPolicies", by="self")))
+    accept(house, settings, signed(claims("ControlledAccessGrants", value="https://dac.example/d1", by="dac")))
+    with house.act(HOST, "test.build", "home") as session:
+        a_dataset(session, "trial", now=NOW)
+        a_project(session, "sunrise", ("ann",), now=NOW)
+        (erin, *_) = a_committee(session, settings=settings, now=NOW)
+        number = an_application(session, "sunrise", "trial", now=NOW, applicant="ann")
+    with house.read() as session:
+        seen = desk.before(session, settings, number, erin, now=NOW)
+        room = access.opening(session, "sunrise", "ann", now=NOW)
+    (ann,) = (one for one in seen.people if one.name == "ann")
+    assert ann.vouched == (
+        "registered researcher who accepted the terms (GA4GH registered access)",
+        f"https://dac.example/d1 granted by {ISS} until 2026-11-02",
+    )
+    assert room.mounts == ()
