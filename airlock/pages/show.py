@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from airlock import queries, staging
+from airlock import asks, queries, staging
 from airlock.pages import previews, views
 from airlock.pages.page import house, render, visitor
 from airlock.queries import Detail
@@ -80,12 +80,14 @@ def page(
     now = here.clock()
     with here.records.read() as session:
         detail = queries.detail(session, at, who.name, now=now)
+        resting = not asks.in_force(session, detail.request.project, now=now)
     state = State(detail.request.state)
     return render(
         request, "request.html", status=problem.status if problem else 200, detail=detail, now=now,
         bar=views.bar(state), turn=views.turn(detail), next=views.next_step(detail),
         seen=state, moving=views.moving(state), views=_views(here.settings, detail),
         votes=detail.votes, blind=state is State.IN_REVIEW, quorum=QUORUM, verdicts=VERDICTS, problem=problem,
+        resting=resting,
         voted=any(v.approver == who.name and v.round == detail.request.round for v in detail.votes),
         filled={"verdict": "", "reason": "", **(filled or {})},
     )  # fmt: skip

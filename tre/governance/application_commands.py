@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from tre import show
 from tre.errors import Unreadable
 from tre.governance import committee, projects, register, visas
-from tre.governance.applications import active, drafts, independence, matching, papers, review, states, turns
+from tre.governance.applications import active, drafts, duties, independence, matching, papers, review, states, turns
 from tre.governance.applications import form as forms
 from tre.governance.applications.review import Condition
 from tre.governance.operator import As, Code, Day, House, house, last_moment
@@ -198,6 +198,42 @@ def application_condition(condition: int, /, *, by: As, code: Code) -> None:
         with at.records.act(by, "committee.accept", f"condition/{condition}") as session:
             state = active.accept(session, condition, by, now=at.now)
     show.one({"condition": condition, "state": state.value}, sentence=f"condition {condition} is met")
+
+
+duty = App(name="duty", help="What a project owes for its data: shown by the project, accepted by the committee.")
+application.command(duty)
+
+
+@duty.command(name="list")
+def duty_list(project: str, /) -> None:
+    """Everything that a project owes for its data, and whether it is done."""
+    with house() as at, at.records.read() as session:
+        rows = [
+            {"duty": one.id, "dataset": dataset, "code": one.code, "text": one.text, "due": one.due,
+             "evidence": one.evidence or None, "done": one.done_at, "accepted_by": one.done_by}
+            for one, dataset in duties.of_project(session, projects.get(session, project).name)
+        ]  # fmt: skip
+    show.rows(rows, none=f"project {project} owes nothing for its data")
+
+
+@duty.command(name="show")
+def duty_show(number: int, words: str, /, *, by: As) -> None:
+    """Show, for somebody of the project, how a duty was done."""
+    with house() as at, at.records.act(at.actor, "duty.show", f"duty/{number}") as session:
+        duties.show(session, number, by, words, now=at.now)
+    show.one({"duty": number}, sentence=f"duty {number} waits for the committee to accept it")
+
+
+@duty.command(name="accept")
+def duty_accept(number: int, /, *, by: As, code: Code) -> None:
+    """Accept, for the committee, that a duty is done."""
+    with house() as at:
+        with at.records.read() as session:
+            seen = duties.digest(duties.get(session, number).duty)
+        at.confirm(by, code, f"duty/{number} accept {seen}")
+        with at.records.act(by, "duty.accept", f"duty/{number}") as session:
+            duties.accept(session, number, by, seen=seen, now=at.now)
+    show.one({"duty": number}, sentence=f"duty {number} is done")
 
 
 @application.command(name="suspend")

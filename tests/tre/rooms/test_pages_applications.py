@@ -3,13 +3,14 @@
 import re
 
 import pytest
+from sqlalchemy import select
 
 from tests.committee_house import FORM, furnish, state_of, walk
 from tests.house import _from
 from tests.hub import a_hub
 from tre.governance.applications import drafts, papers
 from tre.governance.applications.form import FIELDS
-from tre.records.tables import PersonRow
+from tre.records.tables import DutyRow, PersonRow
 from tre.rooms.pages.applications import MEANS
 
 PATHS = ("/hub/applications", "/hub/applications/1", "/hub/applications/1/edit", "/hub/committee", "/hub/committee/1")
@@ -243,3 +244,20 @@ def test_whoever_is_suspended_is_out_at_once_and_reads_whom_to_ask(hub):
     finally:
         with hub.changed() as session:
             session.get(PersonRow, "cyd").suspended = False
+
+
+def test_a_duty_is_shown_by_the_project_and_accepted_by_the_committee(hub):
+    number = walk(hub, "active", project="owing")
+    with hub.changed() as session:
+        approval = papers.approvals(session, number)[0]
+        session.add(DutyRow(approval=approval.id, code="PUB", text="Publish what was found."))
+        session.flush()
+        duty = str(session.scalars(select(DutyRow.id)).all()[-1])
+    shown = hub.person("ann").send(f"/hub/applications/{number}/duty", duty=duty, evidence="doi 10.1/2")
+    assert "the committee looks at it" in shown.text
+    page = hub.person("erin").page(f"/hub/committee/{number}").text
+    seen = re.search(rf'name="duty" value="{duty}"><input type="hidden" name="seen" value="([^"]+)"', page)[1]
+    refused = hub.person("erin").send(f"/hub/committee/{number}/duty", duty=duty, seen="0" * 64)
+    assert "is not as you read it" in refused.text
+    hub.person("erin").send(f"/hub/committee/{number}/duty", duty=duty, seen=seen)
+    assert "erin accepted it on" in hub.person("ann").page(f"/hub/applications/{number}").text

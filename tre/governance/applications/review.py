@@ -175,8 +175,7 @@ def decide(
     sits(session, row, person, "decide")
     _presides(session, row, person)
     _declared(session, row, person, "decide")
-    counted = count(session, row)
-    outcome = settle(counted[Vote.APPROVE], counted[Vote.REJECT], quorum=on_file.numbers(session).quorum)
+    counted, outcome = count(session, row), settled(session, row)
     approving = outcome is State.APPROVED_PENDING
     latest = on_file.last_end(session, row, now=now)
     end = _end(row, until, latest, now=now) if approving else None
@@ -207,6 +206,12 @@ def decide(
         rest.go_on(session, row, now=now)
     _record(session, row, "decide", person, now=now, **facts)
     return outcome
+
+
+def settled(session: Session, row: ApplicationRow) -> State:
+    """Return what the votes make of an application, or refuse because too few are in."""
+    counted = count(session, row)
+    return settle(counted[Vote.APPROVE], counted[Vote.REJECT], quorum=on_file.numbers(session).quorum)
 
 
 def confirms(row: ApplicationRow, verb: str) -> str:

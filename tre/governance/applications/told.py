@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from tre.governance import notices
 from tre.governance.applications import independence, papers
-from tre.records.tables import ApplicationRow, ConditionRow, PersonRow
+from tre.records.tables import ApplicationRow, ConditionRow, DutyRow, PersonRow
 
 PAGE: Final = "/hub/applications/{}"
 
@@ -67,6 +67,18 @@ def shown(session: Session, row: ApplicationRow, condition: ConditionRow, *, now
     """Tell those who may accept it that a condition is said to be met."""
     text = f"{_title(row)}: a condition is said to be met ({condition.text}): look at the evidence and accept it."
     _tell(session, row, independence.free(session, row), f"condition/{condition.id}", text, now=now)
+
+
+def duty_shown(session: Session, row: ApplicationRow, duty: DutyRow, *, now: datetime) -> None:
+    """Tell those who may accept it that a duty is said to be done."""
+    text = f"{_title(row)}: a duty is said to be done ({duty.text}): look at the evidence and accept it."
+    _tell(session, row, independence.free(session, row), f"duty/{duty.id}/{now:%Y%m%d%H%M%S}", text, now=now)
+
+
+def duty_accepted(session: Session, row: ApplicationRow, duty: DutyRow, *, now: datetime) -> None:
+    """Tell everybody named that a duty is done."""
+    people = tuple(dict.fromkeys((row.applicant, *papers.form_of(row).named)))
+    _tell(session, row, people, f"duty/{duty.id}/done", f"{_title(row)}: a duty is done ({duty.text}).", now=now)
 
 
 def _tell(

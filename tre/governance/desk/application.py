@@ -58,6 +58,8 @@ TOLD: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "committee.evidence": ("showed that a condition is met", ("evidence",)),
     "committee.accept": ("accepted the evidence", ()),
     "committee.begin": ("began the project", ("until",)),
+    "duty.show": ("showed that a duty is done", ("code", "dataset", "evidence")),
+    "duty.accept": ("accepted that a duty is done", ("code", "dataset")),
     "committee.expire": ("recorded that its end came", ()),
     "committee.close": ("closed it", ("why",)),
 }

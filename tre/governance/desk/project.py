@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from policies.facts import Role
 from tre.errors import NotFound
-from tre.governance import access, accounts, projects, superseded
+from tre.governance import access, accounts, explaining, projects, superseded
 from tre.governance.desk import costs
 from tre.governance.desk.reasons import Why, against, points, why
+from tre.governance.explaining import Said
 from tre.governance.uses import Point
 from tre.records.tables import (
     ApplicationRow,
@@ -85,6 +86,11 @@ class Owed:
     evidence: str
     done: datetime | None
     late: bool
+    application: int
+    at: str
+    """Where on the application's page it stands."""
+    before_end: bool = False
+    """With no day it is due before the project closes; else before the work begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +123,10 @@ class Doors:
     inside: tuple[str, ...]
     outside: tuple[Outside, ...]
     notices: tuple[str, ...]
+    rules: tuple[Said, ...]
+    """Each rule that a room asks, whether it holds and how long."""
+    exports: tuple[Said, ...]
+    """What lacks to ask for an export."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +142,7 @@ class Seen:
     approved_until: datetime
     retained_until: datetime
     closed_at: datetime | None
+    deleted_at: datetime | None
     application: ApplicationRow | None
     parts: frozenset[str]
     people: tuple[Member, ...] = ()
@@ -163,10 +174,19 @@ def of(session: Session, name: str, reader: str, *, now: datetime) -> Seen:
         approved_until=row.approved_until,
         retained_until=row.retained_until,
         closed_at=row.closed_at,
+        deleted_at=row.deleted_at,
         application=session.get(ApplicationRow, row.application) if row.application else None,
         parts=parts,
         **found,  # type: ignore[arg-type]  # each gatherer names the fields it fills
     )
+
+
+def deletion(session: Session, name: str, reader: str, *, now: datetime) -> str:
+    """Return the signed statement of what was deleted, to whoever may see the project."""
+    row = session.get(ProjectRow, name)
+    if row is None or row.deleted_at is None or not seen_by(session, name, reader, now=now):
+        raise NotFound("there is no such statement, or it is not yours to see")
+    return row.deletion
 
 
 def seen_by(session: Session, name: str, reader: str, *, now: datetime) -> frozenset[str]:
@@ -279,21 +299,36 @@ def _duties(session: Session, row: ProjectRow, reader: str, now: datetime) -> di
         .order_by(ConditionRow.id)
     )
     duties = (
-        select(DutyRow, ApprovalRow.dataset)
+        select(DutyRow, ApprovalRow)
         .join(ApprovalRow, ApprovalRow.id == DutyRow.approval)
         .where(ApprovalRow.project == row.name)
         .order_by(DutyRow.id)
     )
     owed = [
-        _owed(each, f"application {each.application}", each.accepted_at, now) for each in session.scalars(conditions)
+        _owed(each, f"application {each.application}", each.accepted_at, each.application, now)
+        for each in session.scalars(conditions)
     ]
-    owed += [_owed(each, f"{dataset} ({each.code})", each.done_at, now) for each, dataset in session.execute(duties)]
+    owed += [
+        _owed(each, f"{approval.dataset} ({each.code})", each.done_at, approval.application, now)
+        for each, approval in session.execute(duties)
+    ]
     return {"owed": tuple(owed)}
 
 
-def _owed(row: ConditionRow | DutyRow, of_: str, done: datetime | None, now: datetime) -> Owed:
-    late = done is None and row.due is not None and row.due <= now
-    return Owed(what=row.text, of=of_, due=row.due, evidence=row.evidence, done=done, late=late)
+def _owed(row: ConditionRow | DutyRow, of_: str, done: datetime | None, application: int, now: datetime) -> Owed:
+    duty = isinstance(row, DutyRow)
+    late = done is None and row.due is not None and row.due <= now and getattr(row, "code", "") != "MOR"
+    return Owed(
+        what=row.text,
+        of=of_,
+        due=row.due,
+        evidence=row.evidence,
+        done=done,
+        late=late,
+        application=application,
+        at=f"{'duty' if duty else 'condition'}-{row.id}",
+        before_end=duty,
+    )
 
 
 def _rooms(session: Session, row: ProjectRow, reader: str, now: datetime) -> dict[str, object]:
@@ -323,6 +358,7 @@ def _doors(session: Session, row: ProjectRow, reader: str, now: datetime) -> dic
     opening = access.opening(session, row.name, reader, now=now)
     mounts = json.dumps([{"dataset": each.dataset, "number": each.number} for each in opening.mounts])
     said = points(session, row.name, reader, now=now)
+    explained = explaining.explained(session, reader, row.name, now)
     return {
         "doors": Doors(
             open=opening.decision.allowed,
@@ -333,6 +369,8 @@ def _doors(session: Session, row: ProjectRow, reader: str, now: datetime) -> dic
                 for name, no in opening.refused
             ),
             notices=tuple(superseded.notices(session, row.name, mounts)),
+            rules=explained.rules,
+            exports=explained.exports if opening.decision.allowed else (),
         )
     }
 

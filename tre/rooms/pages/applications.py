@@ -6,7 +6,7 @@ from typing import Any
 
 from policies.facts import Role
 from tre.errors import NotFound, TREError, Unreadable
-from tre.governance.applications import active, drafts, papers
+from tre.governance.applications import active, drafts, duties, papers
 from tre.governance.applications import form as forms
 from tre.governance.applications.drafts import Incomplete, Meanwhile
 from tre.governance.applications.form import FIELDS, LISTS, Change, Fault, FieldKind
@@ -226,6 +226,14 @@ def _evidence(session: Any, number: int, person: str, sent: Sent, now: Any) -> N
     active.evidence(session, condition, person, sent["evidence"], now=now)
 
 
+def _duty(session: Any, number: int, person: str, sent: Sent, now: Any) -> None:  # noqa: ANN401 -- session, moment
+    theirs = {one.id for one in desk.seen(session, number, person, now=now).duties}
+    duty = _number(sent["duty"], "duty")
+    if duty not in theirs:
+        raise NotFound("there is no such duty of this application")
+    duties.show(session, duty, person, sent["evidence"], now=now)
+
+
 # verb -> act in the log, fields of its form, what is done
 ACTS: Mapping[str, tuple[str, tuple[Field, ...], Any]] = {
     "submit": ("committee.apply", (), lambda s, n, p, _, now: drafts.submit(s, n, p, now=now)),
@@ -238,6 +246,7 @@ ACTS: Mapping[str, tuple[str, tuple[Field, ...], Any]] = {
         lambda s, n, p, sent, now: drafts.accept(s, n, p, seen=sent["seen"], now=now),
     ),
     "evidence": ("committee.evidence", (Field("condition", 12), Field("evidence", 2_000, lines=True)), _evidence),
+    "duty": ("duty.show", (Field("duty", 12), Field("evidence", 2_000, lines=True)), _duty),
 }
 
 

@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from tre.errors import NotFound, TREError, Unreadable
-from tre.governance.applications import active, papers, review
+from tre.governance.applications import active, duties, papers, review
 from tre.governance.applications import form as forms
 from tre.governance.applications.form import FIELDS
 from tre.governance.applications.review import Asked, Condition
 from tre.governance.applications.states import Vote
 from tre.governance.desk import committee as desk
+from tre.governance.desk.application import duties as owed
 from tre.rooms import house
 from tre.rooms.pages.applications import LABELS
 from tre.rooms.pages.form import Field, Sent
@@ -82,7 +83,7 @@ class One(Page):
         await self.show(
             "review.html", problem=problem, before=before, seen=before.seen, fields=fields, labels=LABELS,
             filled=filled or Sent(), tried=tried, choices=VOTES, asks=ASKED, most=MOST_CONDITIONS,
-            shown=active.shown,
+            shown=active.shown, duty_seen=duties.digest,
         )  # fmt: skip
 
 
@@ -101,6 +102,8 @@ class Doer(One):
         sent = self.form(*act.fields, *((CODE,) if act.confirmed else ()))
         try:
             _whole(sent.sound(), act)
+            if verb == "decide":
+                await self.look(lambda session: review.settled(session, papers.get(session, at)))
             if act.confirmed:
                 await self.confirm(sent["code"], await self.purpose(at, verb, sent))
             await self.act(act.entry, f"application/{at}", lambda session: act.do(session, at, person, sent, now))
@@ -201,6 +204,13 @@ def _accept(session: Session, number: int, person: str, sent: Sent, now: datetim
     active.accept(session, mine[sent["condition"]], person, seen=sent["seen"], now=now)
 
 
+def _duty(session: Session, number: int, person: str, sent: Sent, now: datetime) -> None:
+    mine = {str(one.id): one.id for one in owed(session, number)}
+    if sent["duty"] not in mine:
+        raise NotFound("there is no such duty of this application")
+    duties.accept(session, mine[sent["duty"]], person, seen=sent["seen"], now=now)
+
+
 def _by(verb: Callable[..., object]) -> Doing:
     return lambda session, number, person, sent, now: verb(session, number, person, why=sent["why"], now=now)
 
@@ -230,6 +240,7 @@ ACTS: Mapping[str, Act] = {
     ),
     "decide": Act(entry="committee.decide", fields=DECISION, do=_decide, confirmed=True),
     "accept": Act(entry="committee.accept", fields=(Field("condition", 12), SEEN), do=_accept),
+    "duty": Act(entry="duty.accept", fields=(Field("duty", 12), SEEN), do=_duty),
     "suspend": Act(entry="committee.suspend", fields=(WHY,), do=_by(active.suspend), needed=("why",), confirmed=True),
     "resume": Act(entry="committee.resume", fields=(WHY,), do=_by(active.resume), needed=("why",), confirmed=True),
     "revoke": Act(entry="committee.revoke", fields=(WHY,), do=_by(active.revoke), needed=("why",), confirmed=True),

@@ -31,6 +31,17 @@ class Project(Page):
         await self.show("project.html", seen=seen, problem=problem, typed=typed or {})
 
 
+class Deletion(Page):
+    """The signed statement of what was deleted of a project."""
+
+    async def get(self, name: str) -> None:
+        """Send it as it was signed: whoever has the house's public key can check it."""
+        reader, now = self.person, self.now
+        proof = await self.look(lambda session: project.deletion(session, name, reader, now=now))
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.finish(proof)
+
+
 class Act(Project, Doing):
     """Something that an admin does about a project."""
 
@@ -120,6 +131,7 @@ def last_moment(day: str) -> datetime:
 
 HANDLERS: list[tuple[str, Any]] = [
     (rf"/projects/{NAME}", Project),
+    (rf"/projects/{NAME}/deletion.json", Deletion),
     (rf"/projects/{NAME}/add", AddMember),
     (rf"/projects/{NAME}/remove", RemoveMember),
     (rf"/projects/{NAME}/suspend", Suspend),
