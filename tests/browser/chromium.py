@@ -40,7 +40,7 @@ STORY = frozenset(
 """Names of the pictures of the story; those at 390 px end in -narrow."""
 TAKEN = STORY | {
     "one-person",
-    *(f"{name}{end}" for name in ("application", "committee", "dataset") for end in ("", "-narrow")),
+    *(f"{name}{end}" for name in ("application", "committee", "dataset", "person", "project") for end in ("", "-narrow")),
 }
 """Names of all pictures."""
 LARGEST_PICTURE = 200_000

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from policies.facts import Role
-from tests.browser.chromium import NARROW, WIDE, Window, fits
+from tests.browser.chromium import NARROW, WIDE, Window, fits, take_both
 from tre.governance import accounts, projects, roles
 
 pytestmark = [pytest.mark.docker, pytest.mark.browser]
@@ -60,6 +60,13 @@ def test_a_project_says_by_which_rule_my_room_stays_shut_and_whom_to_ask(at):
     lara = at("lara")
     assert see(lara, "projects/sunset") == 200
     lara.sees("your room stays shut", "R03: Every training that the role demands is in date. Ask: ")
+
+
+def test_pictures_of_a_person_and_a_project_are_taken(at, pictures):
+    lara = at("lara")
+    for name, path in (("person", "me"), ("project", "projects/sunset")):
+        see(lara, path)
+        take_both(lara.page, pictures, name)
 
 
 def test_a_room_that_stays_shut_has_rule_reason_remedy_and_whom_to_ask(at):
