@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -20,13 +20,28 @@ from tre import show
 from tre.data import actg175, catalogue, extract, ingest
 from tre.errors import NotFound, Refused
 from tre.governance import accounts, committee, projects, training
+from tre.governance.applications import drafts, papers, review
+from tre.governance.applications import form as forms
 from tre.host import engine, image, proxy
 from tre.records import db, schema
 from tre.records.db import Records
-from tre.records.tables import DatasetVersionRow, ExtractRow, PersonRow, ProjectRow
+from tre.records.tables import ApplicationRow, DatasetVersionRow, ExtractRow, PersonRow, ProjectRow
 from tre.settings import Settings, load
 
 YEAR = timedelta(days=365)
+QUESTION: Mapping[str, str | list[str]] = {
+    "project": "meadow",
+    "title": "Does age change which treatment helps?",
+    "lay_summary": "Older people were rarely asked which treatment suits them. We compare four of them by age.",
+    "purpose": "To compare the four treatments of ACTG 175 by age at the start.",
+    "terms": ["DUO:0000037", "DUO:0000034"],
+    "use": "not_for_profit",
+    "lead": "bob",
+    "members": ["bob", "alice"],
+    "datasets": ["actg175"],
+    "outputs": "Two tables of counts and one figure.",
+}
+"""What waits for the committee."""
 DATASET = "actg175"
 Say = Callable[[str], None]
 
@@ -121,6 +136,7 @@ def seed(settings: Settings, *, say: Say) -> None:
             _open(records, play, now)
         _bring_data(records, settings, say, now)
         _approve_and_prepare(records, settings, say, now)
+        _leave_a_question(records, now)
     finally:
         records.close()
 
@@ -211,6 +227,20 @@ def _approve_and_prepare(records: Records, settings: Settings, say: Say, now: da
     prepared = extract.prepare(records, settings, DATASET, play.name, actor="grace", now=now)
     if not prepared.assessed:
         raise Refused("the demo's extract did not pass its checks; see `tre extract risk actg175 sunrise`")
+
+
+def _leave_a_question(records: Records, now: datetime) -> None:
+    """Let an application wait for the committee, so that there is something to decide."""
+    with records.read() as session:
+        if session.scalars(select(ApplicationRow).where(ApplicationRow.project == QUESTION["project"])).first():
+            return
+    with records.act("bob", "application.create", "project/meadow") as session:
+        number = drafts.create(session, "bob", values={**QUESTION, "until": f"{now + YEAR / 2:%Y-%m-%d}"}, now=now)
+        row = papers.get(session, number)
+        for name in drafts.waiting(row):
+            drafts.accept(session, number, name, seen=forms.agreed(papers.form_of(row)), now=now)
+        drafts.submit(session, number, "bob", now=now)
+        review.triage(session, number, "frank", panel=("erin", "frank"), now=now)
 
 
 # --- what the demo knows and a real house does not: passwords ---------------------------------------------------------
