@@ -38,9 +38,10 @@ STORY = frozenset(
     {"room", *(f"{name}{end}" for name in ("login", "home", "request", "review") for end in ("", "-narrow"))}
 )
 """Names of the pictures of the story; those at 390 px end in -narrow."""
+PAGES = ("application", "committee", "dataset", "person", "project")
 TAKEN = STORY | {
     "one-person",
-    *(f"{name}{end}" for name in ("application", "committee", "dataset", "person", "project") for end in ("", "-narrow")),
+    *(f"{name}{end}" for name in PAGES for end in ("", "-narrow")),
 }
 """Names of all pictures."""
 LARGEST_PICTURE = 200_000
