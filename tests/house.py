@@ -7,6 +7,7 @@ in a kernel through proxy and gateway. Names below *.localhost resolve in browse
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import re
@@ -468,12 +469,24 @@ def an_extract(session, settings: Settings, project: str, *, now: datetime, numb
     audit.append(session, "extract.prepare", actor=HOST, subject=f"extract/{project}/trial/{number}", at=now)
 
 
-def free_ports(count: int = 6) -> int:
-    """The first of some neighbouring ports that nobody uses now."""
-    for first in range(20_000 + os.getpid() * count % 12_000, 60_000, count):
-        taken = [_taken(port) for port in range(first, first + count)]
-        if not any(taken):
+HELD_PORTS: list[int] = []
+
+
+def free_ports() -> int:
+    """The first of ten neighbouring ports that nobody uses now, and no other test of this machine until we end."""
+    folder = Path(tempfile.gettempdir()) / "hortus-ports"
+    folder.mkdir(exist_ok=True)
+    for first in range(20_000, 32_000, 10):
+        held = os.open(folder / str(first), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(held)
+            continue
+        if not any(_taken(port) for port in range(first, first + 10)):
+            HELD_PORTS.append(held)
             return first
+        os.close(held)
     pytest.fail("no free ports")
 
 

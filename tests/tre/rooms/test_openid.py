@@ -42,7 +42,7 @@ class Provider:
     """The provider's process; `tell` says what it does next."""
 
     def __init__(self, hub_port: int) -> None:
-        self.port = free_ports() + 100
+        self.port = free_ports()
         self.issuer, self.callback = f"http://127.0.0.1:{self.port}", f"http://localhost:{hub_port}/hub/openid/uni/back"
         self.process: subprocess.Popen | None = None
 
