@@ -76,7 +76,7 @@ def _seen(session: Session, row: RequestRow, person: str, part: str) -> Detail:
         votes_in=len(asks.votes_of(session, row)),
         comments=tuple(said for said in comments if _heard(session, row, said, person)),
         changes=changes_since_last_round(session, row),
-        released=session.get(ReleaseRow, row.id),
+        released=session.get(ReleaseRow, (row.id, row.round)),
         says=row.trouble or states.says(State(row.state)),
         may=_may(session, row, person, part),
     )

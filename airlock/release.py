@@ -81,7 +81,7 @@ def rehashed(session: Session, settings: Settings, row: RequestRow) -> str:
 def link(session: Session, settings: Settings, *, request: int, person: str, now: datetime) -> str:
     """Make a link that the requester, and nobody else, can use once; an earlier one works no more."""
     row = requests.locked(session, request)
-    released = session.get(ReleaseRow, row.id)
+    released = session.get(ReleaseRow, (row.id, row.round))
     if row.requester != person:
         raise NotFound(f"no export request {request}, or none that you may know of")
     if released is None:
@@ -119,7 +119,7 @@ def collect(session: Session, settings: Settings, *, token: str, person: str, no
     found.used_at = now
     audit.append(session, "export.collect", actor=person, subject=requests.subject(row), at=now, manifest=digest)
     files = tuple((file.name, file.sha256) for file in asks.files_of(session, row.id, row.round))
-    released = session.get_one(ReleaseRow, row.id)
+    released = session.get_one(ReleaseRow, (row.id, row.round))
     return Bundle(row.id, f"{row.project}-export-{row.id}.zip", released.certificate, files)
 
 

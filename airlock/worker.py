@@ -22,9 +22,10 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from airlock import asks, notify, release, requests, staging
-from airlock.checks import run, thresholds
+from airlock.checks import confined, run, thresholds
+from airlock.checks.case import Case
 from airlock.checks.file import File
-from airlock.checks.finding import Finding
+from airlock.checks.finding import Exhibit, Finding
 from airlock.states import State
 from airlock.tables import RequestRow
 from policies.engine import Decision
@@ -130,20 +131,21 @@ def check(records: Records, settings: Settings, request: int, *, now: datetime) 
         row = session.get_one(RequestRow, request)
         number, files = row.round, asks.files_of(session, row.id, row.round)
         known = evidence.of(session, settings, row.project)
-    findings = {
-        file.position: run.run(
-            File(file.name, file.kind, staging.kept(settings, file.sha256)), known, limits, guard=_guarded
-        )
-        for file in files
+    held = {file.position: File(file.name, file.kind, staging.kept(settings, file.sha256)) for file in files}
+    cases = {
+        at: Case(file=file, look=confined.look(file, limits), limits=limits, evidence=known)
+        for at, file in held.items()
     }
+    said = {at: run.run(case, guard=_guarded) for at, case in cases.items()}
+    findings = {at: [one for one in each if isinstance(one, Finding)] for at, each in said.items()}
     ran = {name for file in files for name in run.of_kind(file.kind)} | {"row_level", "small_counts", "leaks"}
-    said = {"version": run.VERSION, "ran": sorted(ran), "thresholds": asdict(limits)}
+    checks = {"version": run.VERSION, "ran": sorted(ran), "thresholds": asdict(limits)}
     with records.act("worker", "export.check", f"export/{request}") as session:
-        row = requests.record_checks(session, request=request, number=number, findings=findings, checks=said, now=now)
+        row = requests.record_checks(session, request=request, number=number, findings=findings, checks=checks, now=now)
         notify.turn(session, row, now=now)
 
 
-def _guarded(name: str, look: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
+def _guarded(name: str, look: Callable[[], Iterable[Finding | Exhibit]]) -> tuple[Finding | Exhibit, ...]:
     try:
         return tuple(look())
     except Exception as error:  # noqa: BLE001 -- whatever went wrong, the answer is no

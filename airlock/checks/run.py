@@ -1,21 +1,22 @@
 """The checks, each with what it promises; an error, a time-out, a check that did not run: all of them mean no."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import pyarrow as pa
 
-from airlock.checks import confined, counts, leaks, rows
-from airlock.checks.confined import Look
-from airlock.checks.file import File, Table
-from airlock.checks.finding import Finding, Severity
+from airlock.checks import counts, leaks, rows
+from airlock.checks.case import Case, Evidence
+from airlock.checks.file import Table
+from airlock.checks.finding import Exhibit, Finding, Severity
 from airlock.checks.kinds import KINDS
-from airlock.checks.thresholds import Thresholds
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a check finds more or less than before; it is in every certificate."""
 ALL = frozenset({*KINDS, "raw", "unknown"})
 TABLES = frozenset({"csv", "json", "txt", "md", "ipynb"})
+
+Said = Iterator[Finding | Exhibit]
 
 
 class Check(NamedTuple):
@@ -24,33 +25,13 @@ class Check(NamedTuple):
     name: str
     kinds: frozenset[str]
     promise: str
+    run: Callable[[Case], Said] | None = None
+    """None: it runs in the throw-away process (`confined.CHECKS`)."""
+    excepted: bool = False
+    """Whether a named exception may let a file go on that it blocks, or that it did not look at."""
 
 
-CHECKS = (
-    Check("kind", ALL, "The file is of a kind that may leave, by its bytes, and no longer than a result."),
-    Check("plain_table", TABLES, "A table has one header, equal rows, and no more of them than a result."),
-    Check("formulas", frozenset({"csv"}), "No cell is run by a spreadsheet."),
-    Check(
-        "picture", frozenset({"png"}), "A picture is pixels: no text, nothing after its end, nothing behind its rows."
-    ),
-    Check("notebook", frozenset({"ipynb"}), "A notebook has no outputs, attachments or metadata."),
-    Check("leaks", ALL, "No pseudonym, no identifier of the source: plain, or in base64, base32, hex, gzip, UTF-16."),
-    Check("small_counts", TABLES, "No count below the threshold; counts are of persons, made again from the data."),
-    Check("row_level", TABLES, "Rows are not people: they do not single out persons of the project's data."),
-)
-
-
-class Evidence(Protocol):
-    """What the data's side answers (`tre.data.evidence.Evidence`)."""
-
-    def leaks(self, data: bytes) -> Iterable[leaks.Leak]:
-        """Point at every place that names a person."""
-
-    def persons(self, dims: pa.Table) -> tuple[int, ...] | None:
-        """Count the distinct persons behind each row."""
-
-
-Guard = Callable[[str, Callable[[], Iterable[Finding]]], tuple[Finding, ...]]
+Guard = Callable[[str, Callable[[], Iterable[Finding | Exhibit]]], tuple[Finding | Exhibit, ...]]
 """Runs one check; what it raises becomes `did_not_run`."""
 
 
@@ -59,16 +40,17 @@ def of_kind(kind: str) -> tuple[str, ...]:
     return tuple(check.name for check in CHECKS if kind in check.kinds)
 
 
-def run(file: File, evidence: Evidence, limits: Thresholds, *, guard: Guard) -> tuple[Finding, ...]:
+def run(case: Case, *, guard: Guard) -> tuple[Finding | Exhibit, ...]:
     """Run every check of a file; each of them runs, or is a blocking finding."""
-    look = confined.look(file, limits)
-    findings = list(look.findings)
-    findings += [did_not_run(name) for name in of_kind(file.kind) if name in confined.CHECKS and name not in look.ran]
-    findings += guard("leaks", lambda: _leaks(file, evidence))
-    if file.kind in TABLES:
-        findings += guard("small_counts", lambda: _counts(look, evidence, limits))
-        findings += guard("row_level", lambda: _rows(look, evidence, limits))
-    return tuple(dict.fromkeys(findings))
+    said: list[Finding | Exhibit] = list(case.look.findings)
+    for check in CHECKS:
+        if case.file.kind not in check.kinds:
+            continue
+        if check.run is not None:
+            said += guard(check.name, lambda run=check.run: run(case))  # type: ignore[misc]
+        elif check.name not in case.look.ran:
+            said.append(did_not_run(check.name))
+    return tuple(one for at, one in enumerate(said) if isinstance(one, Exhibit) or one not in said[:at])
 
 
 def did_not_run(check: str) -> Finding:
@@ -76,14 +58,15 @@ def did_not_run(check: str) -> Finding:
     return Finding(check, Severity.BLOCK, "file", "the check did not run: mend the file, or ask an admin to look")
 
 
-def _leaks(file: File, evidence: Evidence) -> Iterator[Finding]:
+def _leaks(case: Case) -> Said:
     """Search the bytes, and the name: it leaves too."""
-    yield from leaks.check(evidence.leaks(file.content))
-    for leak in evidence.leaks(file.name.encode()):
+    yield from leaks.check(case.evidence.leaks(case.file.content))
+    for leak in case.evidence.leaks(case.file.name.encode()):
         yield Finding("leaks", Severity.BLOCK, "name of the file", f"{leak.detail}: rename the file")
 
 
-def _counts(look: Look, evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+def _counts(case: Case) -> Said:
+    look, evidence, limits = case.look, case.evidence, case.limits
     if not look.read:
         yield did_not_run("small_counts")
     for table in look.tables:
@@ -92,7 +75,8 @@ def _counts(look: Look, evidence: Evidence, limits: Thresholds) -> Iterator[Find
         yield from counts.check(table, _persons(table, groups, evidence), limits, groups=named)
 
 
-def _rows(look: Look, evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+def _rows(case: Case) -> Said:
+    look, evidence, limits = case.look, case.evidence, case.limits
     if not look.read:
         yield did_not_run("row_level")
     for table in look.tables:
@@ -123,3 +107,28 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+CHECKS = (
+    Check("kind", ALL, "The file is of a kind that may leave, by its bytes, and no longer than a result."),
+    Check("plain_table", TABLES, "A table has one header, equal rows, and no more of them than a result."),
+    Check("formulas", frozenset({"csv"}), "No cell is run by a spreadsheet."),
+    Check(
+        "picture", frozenset({"png"}), "A picture is pixels: no text, nothing after its end, nothing behind its rows."
+    ),
+    Check("notebook", frozenset({"ipynb"}), "A notebook has no outputs, attachments or metadata."),
+    Check(
+        "leaks",
+        ALL,
+        "No pseudonym, no identifier of the source: plain, or in base64, base32, hex, gzip, UTF-16.",
+        _leaks,
+    ),
+    Check(
+        "small_counts",
+        TABLES,
+        "No count below the threshold; counts are of persons, made again from the data.",
+        _counts,
+    ),
+    Check("row_level", TABLES, "Rows are not people: they do not single out persons of the project's data.", _rows),
+)
+"""Each check in the order in which it is told; every one that looks at a kind must have run."""

@@ -149,7 +149,7 @@ def test_rows_edited_in_the_database_release_nothing(home, change):
     with pytest.raises((Tampered, Refused)):
         home.release(request)
     with home.records.read() as session:
-        assert session.get(ReleaseRow, request) is None
+        assert session.get(ReleaseRow, (request, 1)) is None
 
 
 def test_votes_moved_to_other_bytes_release_nothing(home):

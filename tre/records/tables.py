@@ -317,6 +317,8 @@ class ProjectRow(Base):
     """The committee agreed to a plan for models that leave (R35)."""
     export_quota: Mapped[int] = mapped_column(default=1_000_000_000)
     """Bytes that may leave it within 30 days (R24)."""
+    disclosure_profile: Mapped[str | None] = mapped_column(String(40))
+    """Profile of `policies/thresholds` that its exports keep; none: the house's. A dataset's is kept besides."""
     deleted_at: Mapped[datetime | None]
     """When its extracts, workspace and homes were deleted; `deletion` is the proof."""
     deletion: Mapped[str] = mapped_column(Text, default="")
@@ -539,6 +541,8 @@ class DatasetRow(Base):
     withdrawn: Mapped[bool] = mapped_column(default=False)
     data_use: Mapped[str] = mapped_column(Text, default="{}")
     """JSON of `policies.duo.DataUse`: consent groups with their codes, embargo, networks, what goes with it."""
+    disclosure_profile: Mapped[str | None] = mapped_column(String(40))
+    """Profile of `policies/thresholds` that every export from it keeps, besides the project's; none: no other."""
     registered_at: Mapped[datetime]
 
 

@@ -1,0 +1,53 @@
+"""One file of a round with everything that may be asked about it: what each check is given."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from airlock.checks.about import About
+from airlock.checks.confined import Look
+from airlock.checks.file import File
+from airlock.checks.thresholds import Thresholds
+from airlock.checks.told import Told
+
+
+class Leak(Protocol):
+    """What the search of the data's side answers."""
+
+    @property
+    def where(self) -> str:
+        """Where in the file."""
+
+    @property
+    def detail(self) -> str:
+        """Whose it is, never what."""
+
+
+class Evidence(Protocol):
+    """What the data's side answers (`tre.data.evidence.Evidence`)."""
+
+    def leaks(self, data: bytes) -> Iterable[Leak]:
+        """Point at every place that names a person."""
+
+    def persons(self, dims: pa.Table) -> tuple[int, ...] | None:
+        """Count the distinct persons behind each row."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file, what the throw-away process saw in it, what its author says, and what it is held against."""
+
+    file: File
+    look: Look
+    limits: Thresholds
+    evidence: Evidence
+    about: About = field(default_factory=About)
+    others: tuple["Case", ...] = ()
+    """The other files of the round."""
+    told: tuple[Told, ...] = ()
+    """What left before and may be held against it, newest first."""
+    project: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """What the records say of the project: `ml_plan`, `versions` (dataset -> newest version), ..."""
