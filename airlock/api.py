@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from airlock import models, queries, release, requests
+from airlock import models, outbox, queries, release, requests
 from airlock.login import PREFIX
 from airlock.pages import analyst, approver
 from airlock.pages.page import API, ROOM, house, render, visitor
@@ -150,6 +150,12 @@ def certificate(request: Request, _: None) -> Response:
 
 
 # --- for rooms --------------------------------------------------------------------------------------------------------
+def room_outbox(request: Request, _: None) -> models.Outbox:
+    """List the files of this person's outbox in this room's project."""
+    lying = outbox.listing(house(request).settings, request.state.project, request.state.person)
+    return models.Outbox.model_validate({"files": [file._asdict() for file in lying]})
+
+
 def room_listed(request: Request, _: None) -> models.Exports:
     """List what this person asked for out of this project."""
     here, now = house(request), house(request).clock()
@@ -194,6 +200,7 @@ CALLS = (
     Call("POST", f"{V1}requests/{{id:count}}/link", link, "Make a link to collect, once", None, M.Link, 201),
     Call("GET", f"{V1}requests/{{id:count}}/certificate", certificate, "Get the certificate", None, "application/json"),
     Call("POST", f"{V1}collect/{{token}}", collect, "Collect a release, once", None, "application/zip"),
+    Call("GET", f"{ROOM}outbox", room_outbox, "List what lies in this room's outbox", None, M.Outbox),
     Call("GET", f"{ROOM}requests", room_listed, "List this room's requests", None, M.Exports),
     Call("POST", f"{ROOM}requests", room_submit, "Ask out of this room", M.Files, M.Export, 201),
     Call("GET", f"{ROOM}requests/{{id:count}}", room_shown, "Show a request of this room", None, M.Export),

@@ -1,7 +1,7 @@
 """What programs send to the airlock and get from it; the description of the API is made from these."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -80,6 +80,20 @@ class Export(BaseModel):
     says: str = Field(description="whose turn it is and what happens next")
     may: list[str] = Field(description="what you may do with it now")
     url: str = Field(description="its page")
+
+
+class Lying(BaseModel):
+    """A file in the outbox."""
+
+    name: str
+    size: int
+    about: dict[str, Any] = Field(description="what was written down about it in the room, if anything")
+
+
+class Outbox(BaseModel):
+    """What could be asked for."""
+
+    files: list[Lying]
 
 
 class Exports(BaseModel):

@@ -26,6 +26,7 @@ ASKS_A_MINUTE = 30
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 # Method and path as the room asks; the airlock has the same below /room.
 PASSED = (
+    ("GET", re.compile(r"/v1/outbox")),
     ("GET", re.compile(r"/v1/requests")),
     ("POST", re.compile(r"/v1/requests")),
     ("GET", re.compile(r"/v1/requests/[0-9]{1,12}")),
@@ -62,7 +63,7 @@ class Listener:
         """Listen in the folder that the room sees as /run/tre/api."""
         door = sockets.listen(folder, NAME, uid=self._uid)  # first: where there is no folder, nothing is begun
         self._airlock = aiohttp.ClientSession(timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
-        app = web.Application(client_max_size=LARGEST_QUESTION)
+        app = web.Application()
         app.router.add_route("*", "/{rest:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
         await self._runner.setup()
@@ -88,14 +89,16 @@ class Listener:
             return fault(403, "this socket is another room's")
         if (request.method, request.path) == ("GET", "/v1/me"):
             return web.json_response(await self._me())
-        if not any(request.method == method and path.fullmatch(request.path) for method, path in PASSED):
+        return await self.pass_on(request, request.path)
+
+    async def pass_on(self, request: web.Request, path: str) -> web.StreamResponse:
+        """Ask the airlock what this room asks, from its socket or from its page in the person's browser."""
+        if not any(request.method == method and known.fullmatch(path) for method, known in PASSED):
             return fault(404, "there is no such question; see tre.notebook")
         if request.method == "POST" and not self._may_ask():
             return fault(429, f"more than {ASKS_A_MINUTE} asks in a minute: wait a little")
-        try:
-            return await self._pass(request, await request.read())
-        except web.HTTPRequestEntityTooLarge:
-            return fault(413, "the question is too long")
+        body = await _read(request)
+        return fault(413, "the question is too long") if body is None else await self._pass(request.method, path, body)
 
     def _may_ask(self) -> bool:
         """Count an ask: each may be an entry in the log, and a room may not write the log full."""
@@ -107,9 +110,9 @@ class Listener:
         self._asked.append(now)
         return True
 
-    async def _pass(self, request: web.Request, body: bytes) -> web.StreamResponse:
+    async def _pass(self, method: str, path: str, body: bytes) -> web.StreamResponse:
         assert self._airlock is not None  # noqa: S101 -- `start` came before
-        url = f"http://127.0.0.1:{self._settings.airlock_port}/room{request.path}"
+        url = f"http://127.0.0.1:{self._settings.airlock_port}/room{path}"
         headers = {
             "Authorization": f"Bearer {self._settings.secret('rooms-airlock')}",
             "X-Tre-Person": self._person,
@@ -118,7 +121,7 @@ class Listener:
         }
         try:
             async with self._airlock.request(
-                request.method, url, data=body or None, headers=headers, allow_redirects=False
+                method, url, data=body or None, headers=headers, allow_redirects=False
             ) as answer:
                 said = await answer.content.read(LARGEST_ANSWER + 1)
                 while len(said) <= LARGEST_ANSWER and (more := await answer.content.read(LARGEST_ANSWER)):
@@ -128,6 +131,16 @@ class Listener:
         if len(said) > LARGEST_ANSWER or not _is_json(said):
             return fault(502, "the airlock's answer cannot be read; tell an admin")
         return web.Response(status=answer.status, body=said, content_type="application/json")
+
+
+async def _read(request: web.Request) -> bytes | None:
+    """Read what was sent; None if it is longer than any question."""
+    body = b""
+    while part := await request.content.read(LARGEST_QUESTION):
+        body += part
+        if len(body) > LARGEST_QUESTION:
+            return None
+    return body
 
 
 def _is_json(said: bytes) -> bool:

@@ -188,8 +188,8 @@ class Gateway:
         # 2. From where?
         _check_origin(request, room)
         below = request.raw_path.partition("?")[0].removeprefix(room.prefix)
-        if below == me.PATH and request.method == "GET":
-            return await self._me(room)
+        if below.startswith(me.OURS):
+            return await self._ours(request, room, below)
         # 3. What for?
         passage = paths.judge(request.method, request.raw_path, room.prefix)
         below = paths.split(request.raw_path)[0].removeprefix(room.prefix)
@@ -203,6 +203,14 @@ class Gateway:
         if request.method not in READS or _navigates(request):
             room.touch()
         return await forward(request, room, passage, self._meter)
+
+    async def _ours(self, request: web.Request, room: OpenRoom, below: str) -> web.StreamResponse:
+        """Answer what the room's page asks of us, not of the room."""
+        if below == me.PATH and request.method == "GET":
+            return await self._me(room)
+        if request.method not in READS:
+            room.touch()
+        return await room.pass_on(request, f"/{below.removeprefix(me.OURS)}")
 
     async def _me(self, room: OpenRoom) -> web.Response:
         """Say how the room stands: answered here, whatever the room would say. It is not counted: it is not of it."""

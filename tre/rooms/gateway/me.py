@@ -9,8 +9,9 @@ from tre.rooms.gateway.books import Books, utc
 from tre.rooms.gateway.meter import Key, Meter
 
 NOTICE_FROM = 0.8
-PATH = "tre/me"
-"""Below a room's prefix: what its page asks the gateway; it never gets as far as the room."""
+OURS = "tre/"
+"""Below a room's prefix: what its page asks of the gateway, and through it of the airlock; the room never sees it."""
+PATH = f"{OURS}me"
 
 
 def standing(key: Key, meter: Meter, *, until: datetime | None, why: str, left: float) -> dict[str, object]:

@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp import web
 from cryptography.fernet import Fernet
 
-from tre.rooms.api import Listener, Me
+from tre.rooms.api import Listener, Me, fault
 from tre.rooms.gateway import headers, upstream
 from tre.rooms.gateway.login import Login
 from tre.rooms.gateway.meter import Key
@@ -79,6 +79,15 @@ class OpenRoom:
         await listener.start(self._folder / "api")
         self._listener = listener
         self._session = upstream.session(self._folder / "in", given.uid)
+
+    async def pass_on(self, request: web.Request, path: str) -> web.StreamResponse:
+        """Ask the airlock what the room's page asks: only as JSON, which no other site's page can send here unasked."""
+        assert self._listener is not None  # noqa: S101 -- `open` came before
+        if request.method == "POST" and request.content_type != "application/json":
+            return fault(415, "send JSON, with Content-Type: application/json")
+        answer = await self._listener.pass_on(request, path)
+        answer.headers.update(self.guards)
+        return answer
 
     @property
     def session(self) -> aiohttp.ClientSession:
