@@ -146,10 +146,11 @@ def test_what_the_gateway_serves_from_the_host_has_the_hashes_of_the_manifest(ma
 
 
 def test_our_part_of_jupyterlab_is_in_it_as_it_was_written(made):
-    for name in ("package.json", "static/remoteEntry.js", "static/room.js"):
+    for name in ("package.json", "static/remoteEntry.js", "static/room.js", "static/exports.js"):
         assert made.static[f"lab/extensions/tre-lab/{name}"].read_bytes() == (image.LAB / name).read_bytes()
     assert sorted(url for url in made.manifest if url.startswith("lab/extensions/tre-lab/")) == [
         "lab/extensions/tre-lab/package.json",
+        "lab/extensions/tre-lab/static/exports.js",
         "lab/extensions/tre-lab/static/remoteEntry.js",
         "lab/extensions/tre-lab/static/room.js",
     ]

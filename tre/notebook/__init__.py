@@ -2,6 +2,7 @@
 
 from tre import notebook as tre
 tre.datasets()
+tre.describe("table.csv", kind="table", context="Table 2", made=tre.made("trial", measures={"n": "persons"}))
 tre.request_export(["table.csv", "figure.png"], why="table 2 of the paper")
 tre.status()
 """
@@ -9,6 +10,7 @@ tre.status()
 from tre.notebook.data import Dataset, Datasets, datasets, load
 from tre.notebook.errors import NoAnswer, Refused, RoomError
 from tre.notebook.exports import Meter, Request, Requests, meter, request_export, resubmit, status, withdraw
+from tre.notebook.results import describe, made
 
 __all__ = [
     "Dataset",
@@ -20,7 +22,9 @@ __all__ = [
     "Requests",
     "RoomError",
     "datasets",
+    "describe",
     "load",
+    "made",
     "meter",
     "request_export",
     "resubmit",

@@ -1,5 +1,6 @@
 """A result leaves a room only when two people outside have looked at it; in here one asks, follows and takes back."""
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from tre.notebook.door import ask
 from tre.notebook.errors import Refused
 
 OUTBOX = Path("/outbox")
+BESIDE = ".about.json"
 HEADS = ("request", "state", "why", "files", "what next")
 
 Paths = str | Path | Iterable[str | Path]
@@ -81,8 +83,11 @@ class Meter:
 
 
 def request_export(paths: Paths, *, why: str) -> Request:
-    """Ask for files of /outbox to leave, and say why. They are copied now: what you change later stays here."""
-    return _request(ask("POST", "/v1/requests", {"paths": _in_outbox(paths), "why": _reason(why)}))
+    """Ask for files of /outbox to leave, and say why. They are copied now: what you change later stays here.
+
+    What `describe` wrote down beside a file goes with it.
+    """
+    return _request(ask("POST", "/v1/requests", _sent(paths, why)))
 
 
 def status(number: int | None = None) -> Requests:
@@ -94,8 +99,7 @@ def status(number: int | None = None) -> Requests:
 
 def resubmit(number: int, paths: Paths, *, why: str) -> Request:
     """Hand in a returned request again with these files."""
-    body = {"paths": _in_outbox(paths), "why": _reason(why)}
-    return _request(ask("POST", f"/v1/requests/{int(number)}/resubmit", body))
+    return _request(ask("POST", f"/v1/requests/{int(number)}/resubmit", _sent(paths, why)))
 
 
 def withdraw(number: int) -> Request:
@@ -116,6 +120,27 @@ def meter() -> Meter:
         day_limit=_number(read, "day_limit"),
         notices=tuple(str(each) for each in notices) if isinstance(notices, list) else (),
     )
+
+
+def beside(path: str | Path) -> Path:
+    """Return where the description of a file of /outbox lies, or say why there is no such file."""
+    return OUTBOX / f"{_path(path)}{BESIDE}"
+
+
+def _sent(paths: Paths, why: str) -> dict[str, object]:
+    names = _in_outbox(paths)
+    about = {name: said for name in names if (said := _about(name))}
+    return {"paths": names, "why": _reason(why), **({"about": about} if about else {})}
+
+
+def _about(name: str) -> dict[str, object]:
+    try:
+        said = json.loads((OUTBOX / f"{name}{BESIDE}").read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        raise Refused(f"{name}{BESIDE} cannot be read", remedies=["write it again with tre.describe(...)"]) from None
+    return said if isinstance(said, dict) else {}
 
 
 def _in_outbox(paths: Paths) -> list[str]:
@@ -170,4 +195,5 @@ def _number(said: Mapping[str, object], key: str) -> int:
 
 def _finding(name: str, said: Mapping[str, object]) -> str:
     place = f", {said['where']}" if said.get("where") else ""
-    return f"{said.get('severity', 'note')}: {name}{place}: {said.get('message', '')}"
+    fix = f" ({said['fix']})" if said.get("fix") else ""
+    return f"{said.get('severity', 'note')}: {name}{place}: {said.get('message', '')}{fix}"

@@ -17,15 +17,19 @@
     },
     async get(module) {
       if (module !== './extension') throw new Error(`tre-lab: there is no ${module}`);
-      const [{ extension }, { Notification }, { IStatusBar }, { Widget }, { PageConfig }] = await Promise.all([
+      const [room, exports, { Notification, ICommandPalette }, { IStatusBar }, { Widget }, { PageConfig }] = await Promise.all([
         import(new URL(`room.js${here.search}`, here).href),
+        import(new URL(`exports.js${here.search}`, here).href),
         from('@jupyterlab/apputils'),
         from('@jupyterlab/statusbar'),
         from('@lumino/widgets'),
         from('@jupyterlab/coreutils')
       ]);
-      const plugin = extension({ Notification, IStatusBar, Widget, PageConfig });
-      return () => ({ __esModule: true, default: plugin });
+      const plugins = [
+        room.extension({ Notification, IStatusBar, Widget, PageConfig }),
+        exports.extension({ Widget, PageConfig, ICommandPalette })
+      ];
+      return () => ({ __esModule: true, default: plugins });
     }
   };
 
