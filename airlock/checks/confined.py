@@ -5,23 +5,25 @@ not come did not run.
 """
 
 import codecs
+import contextlib
+import hashlib
 import json
 import os
-import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 
-from airlock.checks import grid, kind, notebook, png, tables
+from airlock.checks import disarm, grid, kind, notebook, png, shut, tables
 from airlock.checks.file import File, Table
 from airlock.checks.finding import Finding, Severity
 from airlock.checks.kinds import KINDS
 from airlock.checks.thresholds import Thresholds
 
-SECONDS = 30
-MEMORY = 1 << 30
-_NOBODY = 65534
+LONGEST = 2 * disarm.LARGEST
+"""Bytes of an answer: findings, tables, and the re-write."""
+PATIENCE = 3 * shut.SECONDS
+"""Seconds by the clock: the machine has others to serve."""
 
 # check -> kinds it looks at, and the function
 CHECKS: dict[str, tuple[frozenset[str], Callable[[File, Thresholds], Iterator[Finding]]]] = {
@@ -31,6 +33,10 @@ CHECKS: dict[str, tuple[frozenset[str], Callable[[File, Thresholds], Iterator[Fi
     "picture": (frozenset({"png"}), png.check),
     "notebook": (frozenset({"ipynb"}), notebook.check),
 }
+ANEW = frozenset({"plain_table", "formulas"})
+"""Those that look at what would leave; the others look at what came."""
+REWRITTEN = "rewrite"
+"""The check that there is something that would leave."""
 
 
 @dataclass(frozen=True)
@@ -40,58 +46,93 @@ class Look:
     findings: tuple[Finding, ...]
     ran: frozenset[str]
     tables: tuple[Table, ...]
-    """The tables of the file that are even and of a result's size; `plain_table` points at the others."""
+    """The tables of what would leave that are even and of a result's size; `plain_table` points at the others."""
     read: bool
     """The process came to its end: there are no other tables."""
+    leaves: bytes | None = None
+    """The file written anew: these bytes leave instead of it. None if it cannot be."""
 
 
 def look(file: File, limits: Thresholds) -> Look:
     """Run the checks that need only the file, in a process of their own."""
     head = json.dumps({"name": file.name, "kind": file.kind, "limits": asdict(limits)})
-    try:
-        said = subprocess.run(
-            [sys.executable, "-I", "-m", "airlock.checks.confined"],
-            input=head.encode() + b"\n" + file.content,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"LANG": "C.UTF-8"},
-            cwd="/",
-            timeout=SECONDS,
-            check=False,
-        ).stdout
-    except subprocess.TimeoutExpired as late:
-        said = late.stdout or b""
-    return _answer(said.decode("utf-8", "replace").splitlines(keepends=True))
+    # A file in memory, of which the process has this one handle: how much it may write there is limited.
+    with os.fdopen(os.memfd_create("look"), "r+b") as said:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # what it said until then counts
+            subprocess.run(
+                [sys.executable, "-I", "-m", "airlock.checks.confined"],
+                input=head.encode() + b"\n" + file.content,
+                stdout=said,
+                stderr=subprocess.DEVNULL,
+                env={"LANG": "C.UTF-8"},
+                cwd="/",
+                timeout=PATIENCE,
+                check=False,
+            )
+        said.seek(0)
+        return _answer(said.read(LONGEST))
 
 
-def _answer(lines: list[str]) -> Look:
-    findings, ran, held, read = list[Finding](), set[str](), list[Table](), False
-    for line in lines:
-        if not line.endswith("\n"):
-            break
-        said = json.loads(line)
-        if "check" in said:
-            ran.add(said["check"])
-            findings += [Finding(f[0], Severity(f[1]), f[2], f[3]) for f in said["findings"]]
+def _answer(said: bytes) -> Look:
+    look, at = Look((), frozenset(), (), read=False), 0
+    while (end := said.find(b"\n", at)) >= 0:
+        line, at = json.loads(said[at:end]), end + 1
+        if "bytes" in line:
+            leaves, at = said[at : at + line["bytes"]], at + line["bytes"]
+            if hashlib.sha256(leaves).hexdigest() != line["sha256"]:
+                break
+            look = replace(look, leaves=leaves)
+        elif "check" in line:
+            found = tuple(_finding(line["check"], each) for each in line["findings"])
+            look = replace(look, findings=look.findings + found, ran=look.ran | {line["check"]})
         else:
-            read = True
-            held += [Table(tuple(each["heads"]), tuple(tuple(row) for row in each["rows"])) for each in said["tables"]]
-    return Look(tuple(findings), frozenset(ran), tuple(held), read)
+            held = (Table(tuple(one["heads"]), tuple(map(tuple, one["rows"]))) for one in line["tables"])
+            look = replace(look, tables=tuple(held), read=True)
+    return look
+
+
+def _finding(check: str, said: dict[str, str]) -> Finding:
+    return Finding(check, Severity(said["severity"]), said["where"], said["message"], said["rule"], said["fix"])
 
 
 def _main() -> None:
     head, content = sys.stdin.buffer.readline(), sys.stdin.buffer.read()
     codecs.lookup("utf-8-sig")  # a codec is a module, and no file can be opened from here on
-    _confine()
     asked = json.loads(head)
-    file = File(asked["name"], asked["kind"], content)
-    limits = Thresholds(**asked["limits"])
+    with contextlib.suppress(disarm.Cannot):
+        disarm.of(asked["kind"])
+    shut.confine(answer=LONGEST)
+    _look(File(asked["name"], asked["kind"], content), Thresholds(**asked["limits"]))
+
+
+def _look(file: File, limits: Thresholds) -> None:
+    """Write the file anew; look at what it was, and for tables at what it is then."""
+    leaves, why = _rewrite(file, limits)
+    new = replace(file, content=leaves) if leaves is not None else file
     for name, (kinds, check) in CHECKS.items():
         if file.kind in kinds:
-            found = [[f.check, f.severity, f.where, f.message] for f in check(file, limits)]
-            _say({"check": name, "findings": found})
-    held = tables.tables(file) if file.kind in KINDS else ()
+            _say_findings(name, check(new if name in ANEW else file, limits))
+    held = tables.tables(new) if file.kind in KINDS else ()
     _say({"tables": [asdict(table) for table in held if _even(table, limits)]})
+    _say_findings(REWRITTEN, why)
+    if leaves is not None:
+        _say({"bytes": len(leaves), "sha256": hashlib.sha256(leaves).hexdigest()})
+        sys.stdout.buffer.write(leaves)
+        sys.stdout.buffer.flush()
+
+
+def _rewrite(file: File, limits: Thresholds) -> tuple[bytes | None, tuple[Finding, ...]]:
+    try:
+        return disarm.rewrite(file, limits), ()
+    except disarm.Cannot as no:
+        return None, (Finding(REWRITTEN, Severity.BLOCK, no.where, f"cannot be written anew: {no}", fix=no.fix),)
+
+
+def _say_findings(check: str, found: Iterable[Finding]) -> None:
+    said = [
+        {"severity": f.severity, "where": f.where, "message": f.message, "rule": f.rule, "fix": f.fix} for f in found
+    ]
+    _say({"check": check, "findings": said})
 
 
 def _even(table: Table, limits: Thresholds) -> bool:
@@ -100,25 +141,8 @@ def _even(table: Table, limits: Thresholds) -> bool:
 
 
 def _say(value: object) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
-    sys.stdout.flush()
-
-
-def _confine() -> None:
-    """Allow what a check needs: memory for one file, seconds of work, no new file, no new process; be nobody."""
-    if os.geteuid() == 0:
-        os.setgroups([])
-        os.setgid(_NOBODY)
-        os.setuid(_NOBODY)
-    for limit, value in (
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 0),
-        (resource.RLIMIT_NPROC, 0),
-    ):
-        resource.setrlimit(limit, (value, value))
+    sys.stdout.buffer.write(json.dumps(value).encode() + b"\n")
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

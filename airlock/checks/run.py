@@ -116,6 +116,7 @@ CHECKS = (
     Check(
         "picture", frozenset({"png"}), "A picture is pixels: no text, nothing after its end, nothing behind its rows."
     ),
+    Check("rewrite", ALL, "What leaves is written anew from what the file says; what it merely carries stays behind."),
     Check("notebook", frozenset({"ipynb"}), "A notebook has no outputs, attachments or metadata."),
     Check(
         "leaks",
