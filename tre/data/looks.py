@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from tre.data import formats, linkage, rows
+from tre.data import formats, rows
 from tre.data.confined import DATA, SAID, TICK, Say
 from tre.data.deid import plan as plans
 from tre.data.deid.stored import Kind, Look
+from tre.data.people import People
 from tre.errors import Unreadable
 
 # Kind -> section of the plan, and the module that looks.
@@ -40,7 +41,7 @@ def serve(setup: Mapping[str, object]) -> Callable[[Job, BinaryIO, Say], None]:
     """Read the plan, and make ready what will be needed before nothing more can be."""
     plan = plans.parse(str(setup["plan"]))
     looks = _ready(plan, setup.get("looks"))
-    people = linkage.People(plan)
+    people = People(plan)
 
     def answer(job: Job, file: BinaryIO, say: Say) -> None:
         if job["do"] == "look":
@@ -86,7 +87,7 @@ def _look(looks: Mapping[str, Callable[[BinaryIO], Look]], kind: str, file: Bina
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
-def _table(job: Job, file: BinaryIO, say: Say, people: linkage.People) -> None:
+def _table(job: Job, file: BinaryIO, say: Say, people: People) -> None:
     """Check a table row by row and give it back as Parquet of text, then say what was in it."""
     table = people.plan.table(str(job["table"]))
     if table is None:
@@ -112,7 +113,7 @@ def _table(job: Job, file: BinaryIO, say: Say, people: linkage.People) -> None:
 
 
 def _check(
-    batch: pa.RecordBatch, table: plans.Table, people: linkage.People, source: formats.Source, *, first: int, say: Say
+    batch: pa.RecordBatch, table: plans.Table, people: People, source: formats.Source, *, first: int, say: Say
 ) -> None:
     """Check values; where a linkage says whose the ids are, name them, so that the parent can ask it."""
     if not people.plan.linkage_name:

@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tre.data import linkage
 from tre.data.deid import shapes
 from tre.data.deid.plan import Action, Column, Table, Type
+from tre.data.people import People, Place, check_people
 from tre.errors import Unreadable
 
 DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
@@ -35,18 +35,18 @@ def same_columns(columns: tuple[str, ...], table: Table, name: str) -> None:
         raise Unreadable(f"{name}: column {column} is in the plan for {table.name} but not in the file")
 
 
-def check(batch: pa.RecordBatch, table: Table, people: linkage.People, *, name: str, first_row: int) -> None:
+def check(batch: pa.RecordBatch, table: Table, people: People, *, name: str, first_row: int) -> None:
     """Refuse the first value that is not what the plan says, by its column and row."""
     for column in table.columns:
         values = batch.column(column.name)
-        place = linkage.Place(f"{name}, column {column.name}", first_row)
+        place = Place(f"{name}, column {column.name}", first_row)
         _check_type(values, column, place)
         _check_claim(values, column, place)
         if column.is_person:
-            linkage.check_people(values, people, place, table=table, column=column)
+            check_people(values, people, place, table=table, column=column)
 
 
-def _check_type(values: pa.Array, column: Column, place: linkage.Place) -> None:
+def _check_type(values: pa.Array, column: Column, place: Place) -> None:
     if column.type is Type.TEXT or column.action is Action.DROP:
         return
     if column.partial:
@@ -57,7 +57,7 @@ def _check_type(values: pa.Array, column: Column, place: linkage.Place) -> None:
         _check_days(pc.utf8_slice_codeunits(values, 0, 10), place)
 
 
-def _check_claim(values: pa.Array, column: Column, place: linkage.Place) -> None:
+def _check_claim(values: pa.Array, column: Column, place: Place) -> None:
     """Refuse a value that looks like what names a person where the plan says that the column holds something else."""
     if not column.holds or column.type is not Type.TEXT or column.action in CUT:
         return
@@ -67,7 +67,7 @@ def _check_claim(values: pa.Array, column: Column, place: linkage.Place) -> None
             place.refuse_first(found, f"looks like {shape.means}, but the plan says `is: {column.holds}`; drop it")
 
 
-def _check_days(days: pa.Array, place: linkage.Place) -> None:
+def _check_days(days: pa.Array, place: Place) -> None:
     """Refuse 30 February, which has the shape of a date."""
     try:
         days.cast(pa.date32())
