@@ -74,6 +74,28 @@ def inclusion(leaves: Sequence[bytes], index: int) -> Proof:
     return (*inclusion(leaves[split:], index - split), _top(leaves[:split]))
 
 
+def inclusion_at_edge(before: Frontier, index: int, leaves: Sequence[bytes]) -> Proof:
+    """`inclusion` of the leaf at `index` from the frontier of the leaves before it and the `leaves` from it on.
+
+    What a long log needs: all that is left of a leaf is the frontier of as many leaves as stand before it.
+    """
+    roots, start = {}, 0
+    sizes = [1 << bit for bit in range(index.bit_length() - 1, -1, -1) if index >> bit & 1]
+    for size, node in zip(sizes, before, strict=True):
+        roots[start] = node
+        start += size
+
+    def path(low: int, high: int) -> Proof:
+        if high - low == 1:
+            return ()
+        middle = low + _split(high - low)
+        if index < middle:
+            return (*path(low, middle), _top(leaves[middle - index : high - index]))
+        return (*path(middle, high), roots[low])
+
+    return path(0, index + len(leaves))
+
+
 def includes(proof: Proof, leaf: bytes, *, index: int, size: int, root: bytes) -> bool:
     """Whether `leaf` is at `index` of the tree of `size` leaves and `root` (RFC 9162, section 2.1.3.2)."""
     if not 0 <= index < size:

@@ -183,3 +183,13 @@ def test_a_proof_about_what_is_not_there_is_refused():
         merkle.inclusion([b""], 1)
     with pytest.raises(IndexError):
         merkle.consistency([b""], 2)
+
+
+@given(st.lists(st.binary(max_size=8), min_size=1, max_size=70), st.data())
+def test_the_proof_at_the_edge_of_a_log_is_that_of_the_whole_log(bodies, data):
+    leaves = [merkle.leaf_hash(body) for body in bodies]
+    index = data.draw(st.integers(0, len(leaves) - 1))
+    before = ()
+    for size, leaf in enumerate(leaves[:index]):
+        before = merkle.grow(before, size, leaf)
+    assert merkle.inclusion_at_edge(before, index, leaves[index:]) == merkle.inclusion(leaves, index)
