@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from airlock.checks import counts, leaks, rows
+from airlock.checks import bounds, counts, leaks, rows
 from airlock.checks.case import Case, Evidence
 from airlock.checks.file import Table
 from airlock.checks.finding import Exhibit, Finding, Severity
@@ -111,10 +111,17 @@ def _is_number(cell: str) -> bool:
 
 CHECKS = (
     Check("kind", ALL, "The file is of a kind that may leave, by its bytes, and no longer than a result."),
+    Check(
+        "disguise",
+        ALL,
+        "No records of people, no file packed into another, no sign that is not seen, under whatever name.",
+    ),
     Check("plain_table", TABLES, "A table has one header, equal rows, and no more of them than a result."),
     Check("formulas", frozenset({"csv"}), "No cell is run by a spreadsheet."),
     Check(
-        "picture", frozenset({"png"}), "A picture is pixels: no text, nothing after its end, nothing behind its rows."
+        "picture",
+        frozenset({"png", "jpeg"}),
+        "A picture is pixels: no text, nothing after its end, nothing behind its rows.",
     ),
     Check("rewrite", ALL, "What leaves is written anew from what the file says; what it merely carries stays behind."),
     Check("notebook", frozenset({"ipynb"}), "A notebook has no outputs, attachments or metadata."),
@@ -131,5 +138,8 @@ CHECKS = (
         _counts,
     ),
     Check("row_level", TABLES, "Rows are not people: they do not single out persons of the project's data.", _rows),
+    Check(
+        "bounds", TABLES, "A hidden cell cannot be worked out from totals, of this table or of others.", bounds.check
+    ),
 )
 """Each check in the order in which it is told; every one that looks at a kind must have run."""
