@@ -12,7 +12,7 @@ from airlock.states import Verdict
 from airlock.tables import FileRow, FindingRow, ReleaseRow, RequestRow, RoundRow, VoteRow
 from policies.facts import NEVER, Ask, Export, Role
 from tre.governance import access, accounts, known, projects
-from tre.records.tables import ProjectRow
+from tre.records.tables import DatasetRow, ExtractRow, ProjectRow
 
 COUNTS = timedelta(days=30)
 """How long votes on a manifest count (R26), and how far back is summed what left a project (R24)."""
@@ -95,6 +95,14 @@ def spent(session: Session, project: str, *, now: datetime, but: int = 0) -> int
 def quota(session: Session, project: str) -> int:
     """Bytes that may leave a project within 30 days; none of one that is not there."""
     return session.scalar(select(ProjectRow.export_quota).where(ProjectRow.name == project)) or 0
+
+
+def profiles(session: Session, project: str, *, house: str) -> tuple[str, ...]:
+    """Return the profiles of thresholds that an export keeps, all of them: house's, project's, each dataset's."""
+    datasets = select(DatasetRow.disclosure_profile).join(ExtractRow, ExtractRow.dataset == DatasetRow.name)
+    own = session.scalar(select(ProjectRow.disclosure_profile).where(ProjectRow.name == project))
+    theirs = session.scalars(datasets.where(ExtractRow.project == project).order_by(DatasetRow.name))
+    return tuple(dict.fromkeys(name for name in (house, own, *theirs) if name))
 
 
 def in_force(session: Session, project: str, *, now: datetime) -> bool:
