@@ -35,7 +35,7 @@ setup-test: setup
 	@[ -d tests/openid/node_modules ] || npm ci --prefix tests/openid --silent
 
 test: setup-test ## every test, on a real Docker Engine, PostgreSQL and browser; none may be skipped
-	@$(ROOT) env HORTUS_ALL=1 $(BIN)/python -m pytest -m "not bench" -n 3 --dist loadfile --junitxml=.hortus/tests.xml
+	@$(ROOT) env HORTUS_ALL=1 $(BIN)/python -m pytest -m "not bench" -n 4 --junitxml=.hortus/tests.xml
 	@$(BIN)/python tests/none_skipped.py .hortus/tests.xml
 
 check: .venv/ready ## style, types, who may import whom, pages and documents

@@ -15,12 +15,25 @@ import pytest
 from sqlalchemy import create_engine
 
 import tre.settings
+from tests import order
 from tre.records import schema
 from tre.records.db import Records, opened
 from tre.settings import Settings
 
 pytest_plugins = ["tests.house", "tests.browser.chromium", "tests.golden.fixtures"]  # a house, browsers, the cohort
 numbers = count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: order.place(item.path))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> order.Together:
+    """Let a house or a dataset that is dear be made by one worker."""
+    config.option.loadscopereorder = False
+    return order.Together(config, log)
 
 
 @pytest.fixture
