@@ -309,6 +309,11 @@ ANYTHING = st.recursive(
 )
 
 
+def test_what_stands_in_the_wrong_place_in_another_alphabet_is_refused_in_one_line(tmp_path):
+    with pytest.raises(Unreadable, match=r"^omop: fhir/Observation.ndjson is not what FHIR says of this resource$"):
+        told(tmp_path, "Observation", "measurement", component={"referenceRange": None, "onsetDateTime": {"code": "ࠀ"}})
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.dictionaries(st.sampled_from(WORDS), ANYTHING, max_size=6), min_size=1, max_size=4))
 def test_whatever_stands_in_a_resource_it_is_told_or_refused_in_one_line(tmp_path_factory, found):

@@ -104,7 +104,8 @@ def _read(con: duckdb.DuckDBPyConnection, folder: Path, tell: Callable[[int], No
         if name in there:
             try:
                 con.execute(sql(f"read/{name}.sql"), {"path": str(there[name])})
-            except (duckdb.InvalidInputException, duckdb.ConversionException):
+            except (duckdb.InvalidInputException, duckdb.ConversionException, UnicodeDecodeError):
+                # the last one: duckdb cuts what it quotes in its message, perhaps in the middle of a letter
                 raise Unreadable(f"omop: fhir/{name}.ndjson is not what FHIR says of this resource") from None
             tell(there[name].stat().st_size)
     con.execute(
