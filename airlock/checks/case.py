@@ -6,11 +6,12 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from airlock.checks.about import About
+from airlock.checks.about import About, Made
 from airlock.checks.confined import Look
 from airlock.checks.file import File
 from airlock.checks.thresholds import Thresholds
 from airlock.checks.told import Told
+from tre.data.measures import Measured, Why
 
 
 class Leak(Protocol):
@@ -33,6 +34,9 @@ class Evidence(Protocol):
 
     def persons(self, dims: pa.Table) -> tuple[int, ...] | None:
         """Count the distinct persons behind each row."""
+
+    def measured(self, made: Made, heads: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> Measured | Why:
+        """Make a table's numbers again, person by person, or say why not."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tre.data import counting, identifiers
+from tre.data import counting, identifiers, measures
 from tre.data.deid import pseudonyms
 from tre.data.layers import Budget, Layer, layers
 from tre.records.tables import ExtractRow, ProjectRow
@@ -71,6 +71,7 @@ class Evidence:
     """Project and pseudonym key, of every project and each of its epochs: a leak may be another's, or an old one."""
     _indexes: tuple[tuple[Path, bytes], ...] = field(repr=False)
     """Index of an extract, and the key under which it was made."""
+    _made: dict[object, measures.Measured | measures.Why] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def _identifiers(self) -> tuple[tuple[identifiers.Index, bytes], ...]:
@@ -88,6 +89,15 @@ class Evidence:
     def persons(self, dims: pa.Table) -> tuple[int, ...] | None:
         """Count the distinct persons behind each row of `dims`; None when no one extract table has its columns."""
         return counting.persons([(each.folder, each.person) for each in self.datasets], dims)
+
+    def measured(
+        self, made: measures.Made, heads: tuple[str, ...], rows: tuple[tuple[str, ...], ...]
+    ) -> measures.Measured | measures.Why:
+        """Make the numbers of a table again as its manifest says, once for all who ask; or say why not."""
+        asked = (made, heads, rows)
+        if asked not in self._made:
+            self._made[asked] = measures.measured(self.datasets, made, heads, rows)
+        return self._made[asked]
 
     def _named(self, layer: Layer) -> Iterator[Leak]:
         yield from self._pseudonyms(layer)
