@@ -14,10 +14,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
-from airlock.checks import disarm, grid, kind, notebook, png, shut, tables
+from airlock.checks import disarm, grid, inspect, kind, notebook, shut, tables
 from airlock.checks.file import File, Table
 from airlock.checks.finding import Finding, Severity
-from airlock.checks.kinds import KINDS
+from airlock.checks.inspect import pictures
+from airlock.checks.kinds import ALL
 from airlock.checks.thresholds import Thresholds
 
 LONGEST = 2 * disarm.LARGEST
@@ -27,10 +28,11 @@ PATIENCE = 3 * shut.SECONDS
 
 # check -> kinds it looks at, and the function
 CHECKS: dict[str, tuple[frozenset[str], Callable[[File, Thresholds], Iterator[Finding]]]] = {
-    "kind": (frozenset({"csv", "png", "md", "txt", "json", "ipynb", "raw", "unknown"}), kind.check),
+    "kind": (ALL, kind.check),
+    "disguise": (ALL, inspect.check),
     "plain_table": (frozenset({"csv", "json", "txt", "md", "ipynb"}), grid.plain),
     "formulas": (frozenset({"csv"}), grid.formulas),
-    "picture": (frozenset({"png"}), png.check),
+    "picture": (frozenset({"png", "jpeg"}), pictures.check),
     "notebook": (frozenset({"ipynb"}), notebook.check),
 }
 ANEW = frozenset({"plain_table", "formulas"})
@@ -48,7 +50,7 @@ class Look:
     tables: tuple[Table, ...]
     """The tables of what would leave that are even and of a result's size; `plain_table` points at the others."""
     read: bool
-    """The process came to its end: there are no other tables."""
+    """It could be written anew, and there are no other tables in it."""
     leaves: bytes | None = None
     """The file written anew: these bytes leave instead of it. None if it cannot be."""
 
@@ -97,7 +99,8 @@ def _finding(check: str, said: dict[str, str]) -> Finding:
 
 def _main() -> None:
     head, content = sys.stdin.buffer.readline(), sys.stdin.buffer.read()
-    codecs.lookup("utf-8-sig")  # a codec is a module, and no file can be opened from here on
+    for codec in ("utf-8-sig", "cp437"):
+        codecs.lookup(codec)  # a codec is a module, and no file can be opened from here on
     asked = json.loads(head)
     with contextlib.suppress(disarm.Cannot):
         disarm.of(asked["kind"])
@@ -106,16 +109,17 @@ def _main() -> None:
 
 
 def _look(file: File, limits: Thresholds) -> None:
-    """Write the file anew; look at what it was, and for tables at what it is then."""
+    """Write the file anew; look at what it was, and for tables at what it is then. What raises did not run."""
     leaves, why = _rewrite(file, limits)
+    _say_findings(REWRITTEN, why)
     new = replace(file, content=leaves) if leaves is not None else file
     for name, (kinds, check) in CHECKS.items():
         if file.kind in kinds:
-            _say_findings(name, check(new if name in ANEW else file, limits))
-    held = tables.tables(new) if file.kind in KINDS else ()
-    _say({"tables": [asdict(table) for table in held if _even(table, limits)]})
-    _say_findings(REWRITTEN, why)
+            with contextlib.suppress(Exception):
+                _say_findings(name, tuple(check(new if name in ANEW else file, limits)))
     if leaves is not None:
+        held = tables.tables(new)
+        _say({"tables": [asdict(table) for table in held if _even(table, limits)]})
         _say({"bytes": len(leaves), "sha256": hashlib.sha256(leaves).hexdigest()})
         sys.stdout.buffer.write(leaves)
         sys.stdout.buffer.flush()

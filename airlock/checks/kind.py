@@ -12,8 +12,9 @@ from airlock.checks.thresholds import Thresholds
 def check(file: File, limits: Thresholds) -> Iterator[Finding]:
     """Sniff the stored bytes again; read text to its end."""
     found = kinds.sniff(file.name, file.content)
-    if found not in kinds.KINDS:
-        yield _says(f"may not leave: it is {found}; what may is {', '.join(kinds.KINDS)}, with the ending of its kind")
+    if found in {"raw", "unknown"}:
+        what, instead = kinds.why_not(file.name, file.content)
+        yield _says(f"may not leave: it {what}; what may is {', '.join(kinds.KINDS)}", instead)
     elif found != file.kind:
         yield _says(f"was taken for {file.kind} and is {found}: submit it again")
     elif found in {"json", "ipynb"} and not _is_json(file.content):
@@ -30,5 +31,5 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
-def _says(message: str) -> Finding:
-    return Finding("kind", Severity.BLOCK, "file", message)
+def _says(message: str, fix: str = "") -> Finding:
+    return Finding("kind", Severity.BLOCK, "file", message, rule="T1", fix=fix)

@@ -24,7 +24,7 @@ _BETWEEN = (
 
 def tables(file: File) -> tuple[Table, ...]:
     """Return the tables of a file. Those of a CSV may be ragged; all others have a cell for each head."""
-    if file.kind == "png":
+    if file.kind in {"png", "jpeg", "model"}:
         return ()
     text = file.content.decode("utf-8-sig")
     if file.kind == "csv":
