@@ -95,8 +95,9 @@ def vote(number: int, verdict: Verdict, /, *, reason: str, seen: Seen, by: As, c
         manifest = _whole(at, number, seen)
         at.confirm(by, code, f"export/{number} {verdict} {manifest}")
         with at.records.act(by, "export.vote", f"export/{number}") as session:
+            said = requests.same(session, request=number, verdict=verdict, reason=reason)
             row = requests.vote(
-                session, request=number, person=by, verdict=verdict, reason=reason, seen=manifest,
+                session, request=number, person=by, verdicts=said, reason=reason, seen=manifest,
                 second_factor=True, now=at.now,
             )  # fmt: skip
     _said(row)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from airlock.states import State, Verdict
+from airlock.states import FileState, State, Verdict
 
 Why = Annotated[str, Field(description="what the files show and what they are needed for", max_length=4000)]
 Paths = Annotated[list[str], Field(description="files below the outbox", min_length=1, max_length=20)]
@@ -54,15 +54,21 @@ class Finding(BaseModel):
     severity: str
     where: str
     message: str
+    rule: str = Field(description="id of the rule of disclosure control; empty for a check of form")
+    fix: str = Field(description="what the author does about it")
+    cells: list[tuple[int, int, int]] = Field(description="table, row and column of each cell it means, from 0")
 
 
 class File(BaseModel):
     """A file of the newest round."""
 
+    position: int
     name: str
     size: int
     kind: str
     sha256: str
+    state: FileState
+    about: dict[str, Any] = Field(description="what its author says it is")
     findings: list[Finding]
 
 

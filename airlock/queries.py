@@ -1,5 +1,6 @@
 """Who may see which request, and what they see of it: an approver's vote is theirs alone until both are in."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,14 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from airlock import asks, states
-from airlock.states import By, State
-from airlock.tables import CommentRow, FileRow, FindingRow, ReleaseRow, RequestRow, RoundRow, VoteRow
+from airlock.states import By, FileState, State
+from airlock.tables import CommentRow, ExceptionRow, FileRow, FindingRow, ReleaseRow, RequestRow, RoundRow, VoteRow
 from policies.facts import Role
 from tre.errors import NotFound
 from tre.governance import accounts, projects
 from tre.settings import Settings
-
-_OVER = (State.RELEASED, State.REJECTED, State.WITHDRAWN)
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,8 @@ class Detail:
     rounds: tuple[RoundRow, ...]
     """Oldest first; the last is the one on the table."""
     files: tuple[FileRow, ...]
+    exceptions: tuple[ExceptionRow, ...]
+    """Of this round: by whom, and why, a file goes on that a check blocked."""
     findings: tuple[FindingRow, ...]
     votes: tuple[VoteRow, ...]
     """Of all settled rounds, and of this one as far as this person may know them."""
@@ -71,9 +72,10 @@ def _seen(session: Session, row: RequestRow, person: str, part: str) -> Detail:
         request=row,
         rounds=rounds,
         files=asks.files_of(session, row.id, row.round),
+        exceptions=asks.exceptions_of(session, row),
         findings=asks.findings_of(session, row),
         votes=_votes(session, row, person),
-        votes_in=len(asks.votes_of(session, row)),
+        votes_in=_votes_in(session, row),
         comments=tuple(said for said in comments if _heard(session, row, said, person)),
         changes=changes_since_last_round(session, row),
         released=session.get(ReleaseRow, (row.id, row.round)),
@@ -84,7 +86,8 @@ def _seen(session: Session, row: RequestRow, person: str, part: str) -> Detail:
 
 def queue(session: Session, person: str, *, now: datetime) -> tuple[RequestRow, ...]:
     """Return what waits for this approver's vote, the longest waiting first."""
-    query = select(RequestRow).where(RequestRow.state == State.IN_REVIEW).order_by(RequestRow.moved_at, RequestRow.id)
+    waits = (State.IN_REVIEW, State.CONSOLIDATING)
+    query = select(RequestRow).where(RequestRow.state.in_(waits)).order_by(RequestRow.moved_at, RequestRow.id)
     return tuple(row for row in session.scalars(query) if "vote" in _may_of(session, row, person, now))
 
 
@@ -158,35 +161,65 @@ def _may_of(session: Session, row: RequestRow, person: str, now: datetime) -> fr
 def _may(session: Session, row: RequestRow, person: str, part: str) -> frozenset[str]:
     """Return what the states leave open to this person; the rules are asked again when they do it."""
     state = State(row.state)
-    can = set() if state in _OVER else {"comment"}
+    can = set() if state in states.OVER else {"comment"}
     if part == "author":
-        can |= states.verbs(state, By.AUTHOR) | ({"collect"} if state is State.RELEASED else set())
+        can |= states.verbs(state, By.AUTHOR) | ({"collect"} if _out(session, row) else set())
     if part == "approver" and states.verbs(state, By.APPROVERS) and not _voted(session, row, person):
         can.add("vote")
     return frozenset(can)
 
 
+def _out(session: Session, row: RequestRow) -> bool:
+    """Whether something of the newest round is there to be collected."""
+    released = session.get(ReleaseRow, (row.id, row.round))
+    return released is not None and released.recalled_at is None
+
+
 def _voted(session: Session, row: RequestRow, person: str) -> bool:
-    return any(vote.approver == person for vote in asks.votes_of(session, row))
+    """Whether a person has had their say on what is open, in this turn."""
+    still = {file.position for file in asks.in_state(session, row, FileState.OPEN)}
+    turn = 2 if row.state == State.CONSOLIDATING else 1
+    votes = asks.votes_of(session, row)
+    return any(vote.approver == person and vote.turn >= turn and vote.position in still for vote in votes)
+
+
+def _votes_in(session: Session, row: RequestRow) -> int:
+    """Count who has voted on what is open; on all of it once nothing is."""
+    still = {file.position for file in asks.in_state(session, row, FileState.OPEN)}
+    votes = asks.votes_of(session, row)
+    return len({vote.approver for vote in votes if not still or vote.position in still})
 
 
 def _votes(session: Session, row: RequestRow, person: str) -> tuple[VoteRow, ...]:
     query = select(VoteRow).where(VoteRow.request == row.id).order_by(VoteRow.id)
     votes = tuple(session.scalars(query))
-    return tuple(vote for vote in votes if vote.approver == person or not _blind(session, row, vote.round))
+    return tuple(vote for vote in votes if vote.approver == person or not _blind(session, row, vote.round, person))
 
 
 def _heard(session: Session, row: RequestRow, said: CommentRow, person: str) -> bool:
     """Approvers' comments of an undecided round would tell how they vote; the author's never do."""
-    return said.person in {person, row.requester} or not _blind(session, row, said.round)
+    return said.person in {person, row.requester} or not _blind(session, row, said.round, person)
 
 
-def _blind(session: Session, row: RequestRow, number: int) -> bool:
-    """Keep a vote to its voter until both are in, also when the author takes the request back in between."""
-    if number != row.round:
-        return False
-    alone = len(asks.votes_of(session, row)) < states.QUORUM
-    return row.state == State.IN_REVIEW or (row.state == State.WITHDRAWN and alone)
+def _blind(session: Session, row: RequestRow, number: int, person: str) -> bool:
+    """Keep a vote to its voter until both are in, also when the request ends in between.
+
+    While two who differ say again, only those see it who may decide: what the author sees is decided.
+    """
+    if number != row.round or row.state == State.IN_REVIEW:
+        return number == row.round
+    if row.state == State.CONSOLIDATING:
+        return not _decides(session, row, person)
+    return row.state in (State.WITHDRAWN, State.EXPIRED) and _alone(session, row)
+
+
+def _alone(session: Session, row: RequestRow) -> bool:
+    return len({vote.approver for vote in asks.votes_of(session, row)}) < states.QUORUM
+
+
+def _decides(session: Session, row: RequestRow, person: str) -> bool:
+    approves = Role.APPROVER in accounts.roles_of(session, person)
+    return approves and person != row.requester and not projects.ever_member(session, row.project, person)
 
 
 def as_json(session: Session, settings: Settings, request: int, person: str, *, now: datetime) -> dict[str, object]:
@@ -220,9 +253,13 @@ def _json(seen: Detail, settings: Settings) -> dict[str, object]:
 
 
 def _file_json(file: FileRow, findings: tuple[FindingRow, ...]) -> dict[str, object]:
-    said = [
-        {"check": f.check, "severity": f.severity, "where": f.where, "message": f.message}
-        for f in findings
-        if f.position == file.position
-    ]
-    return {"name": file.name, "size": file.size, "kind": file.kind, "sha256": file.sha256, "findings": said}
+    said = [_finding_json(found) for found in findings if found.position == file.position]
+    return {
+        "position": file.position, "name": file.name, "size": file.size, "kind": file.kind, "sha256": file.sha256,
+        "state": file.state, "about": json.loads(file.about), "findings": said,
+    }  # fmt: skip
+
+
+def _finding_json(found: FindingRow) -> dict[str, object]:
+    said = {name: getattr(found, name) for name in ("check", "severity", "where", "message", "rule", "fix")}
+    return {**said, "cells": json.loads(found.cells)}

@@ -148,6 +148,8 @@ class VoteRow(Base):
     """1: the blind vote; 2: said again, or by a third, after the first two differed. The latest of a voter counts."""
     opened_at: Mapped[datetime | None]
     """When the voter first looked at this round; for the statistics of how long looking takes."""
+    whole: Mapped[str] = mapped_column(Text, server_default="")
+    """What the voter said in the same act about all the files together."""
 
 
 class CommentRow(Base):

@@ -41,10 +41,10 @@ def cast(here: House, who: Visitor, at: int, *, verdict: str, reason: str, seen:
     purpose = f"export/{at} {verdict} {seen[:64]}"
     accounts.check_code(here.records, here.settings, who.name, code, now=now, purpose=purpose)
     with here.records.act(who.name, "export.vote", f"export/{at}") as session:
+        said = requests.same(session, request=at, verdict=Verdict(verdict), reason=reason)
         requests.vote(
-            session, request=at, person=who.name, verdict=Verdict(verdict), reason=reason, seen=seen,
-            second_factor=True, now=now,
-        )  # fmt: skip
+            session, request=at, person=who.name, verdicts=said, reason=reason, seen=seen, second_factor=True, now=now
+        )
 
 
 def _knows(here: House, who: Visitor, at: int) -> None:

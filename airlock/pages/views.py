@@ -6,7 +6,9 @@ from airlock.queries import Detail
 from airlock.states import FIRST, STEPS, By, State
 
 _END = State.RELEASED
-_TONES = {State.RETURNED: "warn", State.REJECTED: "stop", State.WITHDRAWN: "stop"}
+_ASIDE = frozenset({"withdraw", "expire", "except", "recall"})
+"""Steps that may be taken and are nobody's turn."""
+_TONES = {State.RETURNED: "warn", State.REJECTED: "stop", State.WITHDRAWN: "stop", State.EXPIRED: "stop", State.RECALLED: "stop"}
 
 
 class Stop(NamedTuple):
@@ -59,14 +61,14 @@ def next_step(detail: Detail) -> str:
 def _others(state: State, author: str) -> str:
     if state is State.RELEASED:
         return f"{author}'s, who collects the files"
-    whose = {step.by for step in STEPS if step.source is state and step.verb != "withdraw"}
+    whose = {step.by for step in STEPS if step.source is state and step.verb not in _ASIDE}
     names = {By.AUTHOR: f"{author}'s", By.APPROVERS: "The approvers'", By.SYSTEM: "The airlock's"}
     return " and ".join(names[by] for by in By if by in whose) or "Nobody's: it is over"
 
 
 def moving(state: State) -> bool:
     """Whether the airlock itself takes the next step, so that looking again soon is worth it."""
-    return any(step.source is state and step.by is By.SYSTEM for step in STEPS)
+    return any(step.source is state and step.by is By.SYSTEM and step.verb not in _ASIDE for step in STEPS)
 
 
 def label(state: State) -> str:

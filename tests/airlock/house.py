@@ -85,11 +85,15 @@ class House:
         assert self.state(request) is State.IN_REVIEW, self.findings(request)
         return request
 
-    def vote(self, request: int, person: str, verdict=Verdict.APPROVE, *, seen=None, second_factor=True) -> None:
+    def vote(self, request, person, verdict=Verdict.APPROVE, *, seen=None, second_factor=True, files=None) -> None:
+        """Say the same of every open file, or of each (by its position) what `files` has."""
         seen = self.manifest(request) if seen is None else seen
+        why = f"{person} says so"
         with self.act("export.vote", person, f"export/{request}") as session:
+            said = requests.same(session, request=request, verdict=verdict, reason=why)
+            said = said if files is None else {at: (each, why) for at, each in files.items()}
             requests.vote(
-                session, request=request, person=person, verdict=verdict, reason=f"{person} says so", seen=seen,
+                session, request=request, person=person, verdicts=said, reason=why, seen=seen,
                 second_factor=second_factor, now=self.now,
             )  # fmt: skip
 
@@ -126,6 +130,14 @@ class House:
 
     def state(self, request: int) -> State:
         return State(self.row(request).state)
+
+    def files(self, request: int) -> dict[str, str]:
+        """The state of each file of the newest round."""
+        from airlock import asks
+
+        with self.records.read() as session:
+            row = session.get_one(RequestRow, request)
+            return {file.name: file.state for file in asks.files_of(session, request, row.round)}
 
     def manifest(self, request: int) -> str:
         with self.records.read() as session:

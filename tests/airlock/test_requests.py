@@ -30,10 +30,10 @@ def test_a_request_goes_from_asking_to_release(house):
     ("first", "second", "state"),
     [
         (Verdict.APPROVE, Verdict.APPROVE, State.APPROVED),
-        (Verdict.APPROVE, Verdict.SEND_BACK, State.RETURNED),
-        (Verdict.APPROVE, Verdict.REJECT, State.RETURNED),
+        (Verdict.APPROVE, Verdict.SEND_BACK, State.CONSOLIDATING),
+        (Verdict.APPROVE, Verdict.REJECT, State.CONSOLIDATING),
         (Verdict.SEND_BACK, Verdict.SEND_BACK, State.RETURNED),
-        (Verdict.SEND_BACK, Verdict.REJECT, State.RETURNED),
+        (Verdict.SEND_BACK, Verdict.REJECT, State.CONSOLIDATING),
         (Verdict.REJECT, Verdict.REJECT, State.REJECTED),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_request_whose_checks_block_goes_back_to_its_author(house):
 
 def test_a_new_round_starts_without_votes_and_says_what_changed(house):
     request = house.in_review({"a.csv": SAFE_A, "b.csv": SAFE_B})
-    house.vote(request, "bob", Verdict.APPROVE)
+    house.vote(request, "bob", Verdict.SEND_BACK)
     house.vote(request, "carol", Verdict.SEND_BACK)
     house.resubmit(request, {"a.csv": SAFE_A, "c.csv": SAFE_B})
     house.check(request)
@@ -109,10 +109,21 @@ def test_a_vote_is_its_voters_alone_until_both_are_in(house):
         seen = {name: queries.detail(session, request, name, now=house.now) for name in ("ann", "ben", "bob", "carol")}
     assert [(len(each.votes), len(each.comments)) for each in seen.values()] == [(0, 0), (0, 0), (1, 1), (0, 0)]
     house.vote(request, "carol", Verdict.SEND_BACK)
+    assert said(house, request) == {"ann": [], "ben": [], **dict.fromkeys(("bob", "carol", "dave"), ["bob", "carol"])}
+    house.vote(request, "dave", Verdict.SEND_BACK)
+    assert said(house, request) == dict.fromkeys(("ann", "ben", "bob", "carol", "dave"), ["bob", "carol", "dave"])
     with house.records.read() as session:
-        seen = queries.detail(session, request, "ann", now=house.now)
-    assert [vote.reason for vote in seen.votes] == ["bob says so", "carol says so"]
-    assert len(seen.comments) == 1
+        assert len(queries.detail(session, request, "ann", now=house.now).comments) == 1
+
+
+def said(house, request):
+    """Whose votes each of them sees."""
+    with house.records.read() as session:
+        seen = {name: queries.detail(session, request, name, now=house.now) for name in PEOPLE}
+    return {name: [vote.approver for vote in each.votes] for name, each in seen.items()}
+
+
+PEOPLE = ("ann", "ben", "bob", "carol", "dave")
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_worker_that_is_killed_while_it_checks_leaves_nothing_half_done(home):
 
 
 def test_a_worker_with_unreadable_thresholds_does_not_begin(home):
-    with pytest.raises(Unreadable, match="no profile"):
+    with pytest.raises(Unreadable, match="profile of thresholds: no"):
         worker.work(load(home.settings.home, thresholds="none"), stop=lambda: True)
 
 

@@ -166,6 +166,7 @@ def upgrade() -> None:
             sa.Column("turn", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="1", nullable=False)
         )
         batch_op.add_column(sa.Column("opened_at", tables.Moment(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("whole", sa.Text(), server_default="", nullable=False))
         batch_op.drop_constraint(batch_op.f("uq_vote_request"), type_="unique")
         batch_op.create_unique_constraint(
             batch_op.f("uq_vote_request"), ["request", "round", "approver", "position", "turn"]
@@ -200,6 +201,7 @@ def downgrade() -> None:
     with op.batch_alter_table("vote", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("uq_vote_request"), type_="unique")
         batch_op.create_unique_constraint(batch_op.f("uq_vote_request"), ["request", "round", "approver"])
+        batch_op.drop_column("whole")
         batch_op.drop_column("opened_at")
         batch_op.drop_column("turn")
         batch_op.drop_column("position")
