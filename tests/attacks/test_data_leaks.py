@@ -4,13 +4,17 @@ import base64
 import gzip
 import json
 import random
+import shutil
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
 
+import tre.settings
 from tests.tre.data import made
 from tre.data import evidence, extract
 from tre.data.deid import pseudonyms
+from tre.records.db import opened
 
 
 @pytest.fixture
@@ -25,40 +29,44 @@ VICTIM = SOURCE[7]
 
 # --- an identifier left in a column that the plan keeps ---------------------------------------------------------------
 PLANTED = {
-    "the id, on the person's own row": VICTIM["id"],
-    "the name": VICTIM["name"],
-    "the name, last name first": ", ".join(reversed(VICTIM["name"].split())),
-    "the name in a sentence": f"spoke to {VICTIM['name'].upper()} today",
-    "the number": VICTIM["nhs"],
-    "the number with spaces": f"{VICTIM['nhs'][:3]} {VICTIM['nhs'][3:6]} {VICTIM['nhs'][6:]}",
-    "the number glued to letters": f"ref{VICTIM['nhs']}x",
-    "the address": VICTIM["email"],
-    "the postcode without its space": VICTIM["postcode"].replace(" ", "").lower(),
-    "the postcode in a sentence": f"moved to {VICTIM['postcode']} in May",
+    "the id, on the person's own row": (lambda person: person["id"],),
+    "a cell that is an identifier": (
+        lambda person: person["name"],
+        lambda person: ", ".join(reversed(person["name"].split())),
+        lambda person: person["nhs"],
+        lambda person: f"{person['nhs'][:3]} {person['nhs'][3:6]} {person['nhs'][6:]}",
+        lambda person: person["email"],
+        lambda person: person["postcode"].replace(" ", "").lower(),
+    ),
+    "the name in a sentence": (lambda person: f"spoke to {person['name'].upper()} today",),
+    "the number glued to letters": (lambda person: f"ref{person['nhs']}x",),
+    "the postcode in a sentence": (lambda person: f"moved to {person['postcode']} in May",),
 }
 
 
 @pytest.mark.parametrize("how", PLANTED)
-def test_an_identifier_in_a_kept_column_stops_the_extract(settings, records, now, tmp_path, how):
-    people = [{**person, "note": PLANTED[how]} if person is VICTIM else person for person in SOURCE]
+def test_each_identifier_in_a_kept_column_is_counted_and_stops_the_extract(settings, records, now, tmp_path, how):
+    """Each way on the row of another person: none is missed if all are counted."""
+    planted = {person["id"]: said(person) for person, said in zip(SOURCE[7:], PLANTED[how], strict=False)}
+    people = [{**person, "note": planted.get(person["id"], person["note"])} for person in SOURCE]
     row = made.an_extract(records, settings, now, tmp_path, people=people)
     (found,) = json.loads(row.report)["leaks"]["found"]
-    assert (found["table"], found["column"], found["cells"]) == ("people", "note", 1)
+    assert (found["table"], found["column"], found["cells"]) == ("people", "note", len(PLANTED[how]))
     assert not row.assessed
     assert "people.note holds an identifier" in extract.refusal(row).remedies[0]
     assert not settings.extract("sunrise", "trial", 1).exists()
 
 
-@pytest.mark.parametrize("column", ["id", "name", "nhs", "email", "postcode"])
-def test_any_identifier_of_the_source_is_found_in_another_table_too(settings, records, now, tmp_path, column):
-    held = {person["id"]: person[column] for person in SOURCE}
+@pytest.mark.parametrize("columns", [("id",), ("name", "nhs", "email", "postcode")], ids=["short", "distinctive"])
+def test_any_identifier_of_the_source_is_found_in_another_table_too(settings, records, now, tmp_path, columns):
+    held = {person["id"]: person[columns[at % len(columns)]] for at, person in enumerate(SOURCE)}
     visits = [{**visit, "place": held[visit["id"]]} for visit in made.some_visits(SOURCE)]
     plan = made.PLAN.replace("prefix: 9", "prefix: 99")
     made.bring_in(records, settings, now, made.files(tmp_path, SOURCE, visits), plan=plan)
     made.let_use(records, settings, now)
     row = made.prepare(records, settings, now)
     found = json.loads(row.report)["leaks"]["found"]
-    assert [(one["table"], one["column"]) for one in found] == [("visits", "place")]
+    assert [(one["table"], one["column"], one["cells"]) for one in found] == [("visits", "place", len(visits))]
 
 
 def test_numbers_that_only_look_like_ids_do_not_stop_an_extract(settings, records, now, tmp_path):
@@ -71,17 +79,31 @@ def test_numbers_that_only_look_like_ids_do_not_stop_an_extract(settings, record
 
 
 # --- a pseudonym or an identifier in a file that asks to leave --------------------------------------------------------
-@pytest.fixture
-def looked(settings, records, now, tmp_path):
-    """The evidence of project sunrise, beside which there is a project moonrise."""
-    made.an_extract(records, settings, now, tmp_path, people=SOURCE)
+@pytest.fixture(scope="module")
+def home(made_home, tmp_path_factory):
+    """A home in which project sunrise has an extract, and project moonrise may use the same data."""
+    folder, now = tmp_path_factory.mktemp("leaks"), datetime(2026, 11, 2, 9, tzinfo=UTC)
+    shutil.copytree(made_home, folder / "home", symlinks=True)
+    settings = tre.settings.load(folder / "home")
+    records = opened(settings)
+    made.an_extract(records, settings, now, folder, people=SOURCE)
     made.let_use(records, settings, now, "moonrise")
     with records.read() as session:
-        return evidence.of(session, settings, "sunrise")
+        found = evidence.of(session, settings, "sunrise")
+    records.close()
+    return settings, found
 
 
-def theirs(settings, project="moonrise"):
-    return pseudonyms.pseudonym(VICTIM["id"], pseudonyms.keys_of(settings, project).pseudonym)
+@pytest.fixture
+def looked(home):
+    """The evidence of project sunrise."""
+    return home[1]
+
+
+@pytest.fixture
+def moonrise(home):
+    """The pseudonym of a person in project moonrise."""
+    return pseudonyms.pseudonym(VICTIM["id"], pseudonyms.keys_of(home[0], "moonrise").pseudonym)
 
 
 DISGUISES = {
@@ -119,16 +141,16 @@ DISGUISES = {
 
 
 @pytest.mark.parametrize("how", DISGUISES)
-def test_a_pseudonym_is_found_in_every_disguise_and_its_project_named(settings, looked, how):
-    found = looked.leaks(DISGUISES[how](theirs(settings)))
+def test_a_pseudonym_is_found_in_every_disguise_and_its_project_named(looked, moonrise, how):
+    found = looked.leaks(DISGUISES[how](moonrise))
     assert ("pseudonym", "a pseudonym of project moonrise") in {(leak.kind, leak.detail) for leak in found}
 
 
-def test_a_pseudonym_with_a_changed_letter_still_looks_like_one(settings, looked):
-    changed = theirs(settings)[:-1] + "A"
+def test_a_pseudonym_with_a_changed_letter_still_looks_like_one(looked, moonrise):
+    changed = moonrise[:-1] + "A"
     assert {leak.kind for leak in looked.leaks(changed.encode())} <= {"pseudonym", "pseudonym-shape"}
     assert looked.leaks(changed.encode())
-    assert [leak.kind for leak in looked.leaks(theirs(settings)[:20].encode())] == ["pseudonym-shape"]
+    assert [leak.kind for leak in looked.leaks(moonrise[:20].encode())] == ["pseudonym-shape"]
 
 
 IDENTIFIERS = {
@@ -154,8 +176,8 @@ def test_an_identifier_of_the_source_is_found_and_not_told(looked, how, code):
         assert not any(part.lower() in repr(leak).lower() for part in VICTIM.values() if len(part) > 4)
 
 
-def test_a_place_is_told_by_its_line(settings, looked):
-    (found, *_) = looked.leaks(f"a\nb\n{theirs(settings)}\n".encode())
+def test_a_place_is_told_by_its_line(looked, moonrise):
+    (found, *_) = looked.leaks(f"a\nb\n{moonrise}\n".encode())
     assert found.where == "line 3"
 
 
