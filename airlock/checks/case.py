@@ -12,6 +12,7 @@ from airlock.checks.file import File
 from airlock.checks.thresholds import Thresholds
 from airlock.checks.told import Told
 from tre.data.measures import Measured, Why
+from tre.data.singled import Singled
 
 
 class Leak(Protocol):
@@ -34,6 +35,11 @@ class Evidence(Protocol):
 
     def persons(self, dims: pa.Table) -> tuple[int, ...] | None:
         """Count the distinct persons behind each row."""
+
+    def singled(
+        self, heads: tuple[str, ...], rows: tuple[tuple[str, ...], ...], *, smallest: int
+    ) -> tuple[Singled, ...]:
+        """Say where the rows of a table are single persons of the project's data."""
 
     def measured(self, made: Made, heads: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> Measured | Why:
         """Make a table's numbers again, person by person, or say why not."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from airlock.checks import bounds, counts, genomics, graphs, leaks, learned, regression, rows, survival
+from airlock.checks import bounds, counts, genomics, graphs, leaks, learned, regression, singled, survival
 from airlock.checks.case import Case, Evidence
 from airlock.checks.file import Table
 from airlock.checks.finding import Exhibit, Finding, Severity
@@ -75,14 +75,6 @@ def _counts(case: Case) -> Said:
         yield from counts.check(table, _persons(table, groups, evidence), limits, groups=named)
 
 
-def _rows(case: Case) -> Said:
-    look, evidence, limits = case.look, case.evidence, case.limits
-    if not look.read:
-        yield did_not_run("row_level")
-    for table in look.tables:
-        yield from rows.check(table, _persons(table, range(len(table.heads)), evidence), limits)
-
-
 def _named(table: Table, evidence: Evidence) -> tuple[int, ...]:
     """Return the columns that are named as in the project's data."""
     heads = [(at, head.strip()) for at, head in enumerate(table.heads)]
@@ -137,7 +129,9 @@ CHECKS = (
         "No count below the threshold; counts are of persons, made again from the data.",
         _counts,
     ),
-    Check("row_level", TABLES, "Rows are not people: they do not single out persons of the project's data.", _rows),
+    Check(
+        "row_level", TABLES, "Rows are not people: they do not single out persons of the project's data.", singled.check
+    ),
     Check(
         "bounds", TABLES, "A hidden cell cannot be worked out from totals, of this table or of others.", bounds.check
     ),

@@ -89,18 +89,21 @@ def test_a_whole_number_is_read_as_people_write_it(cell, number):
 
 # --- rows -------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("text", "persons", "found"),
+    ("values", "found"),
     [
-        ("sex,age\n0,44\n1,45", (1, 1), ["file"]),
-        ("sex,age\n0,44\n1,45", (1, 30), ["file"]),
-        ("sex,age\n0,44\n1,45\n1,46", (1, 30, 30), []),
-        ("sex,age\n0,44\n1,45", None, []),
-        ("id,x\nA00001,1\nA00002,1\nA00003,1\nA00004,2\nA00005,1", None, ["column 1"]),
-        ("year,n\n1999,20\n2000,20\n2001,20\n2002,20\n2003,20", None, []),
+        ("A00001 A00002 A00003 A00004 A00005", ["column 1"]),
+        ("900000001 900000002 900000003 900000004 900000005", ["column 1"]),
+        ("A00001 A00001 A00003 A00004 A00005", []),
+        ("1999 2000 2001 2002 2003", []),
+        ("2020-01 2020-02 2020-03 2020-04 2020-05", []),
+        ("rs12345 rs23456 rs34567 rs45678 rs56789", []),
+        ("ENSG00000139618 ENSG00000139619 ENSG00000139620 ENSG00000139621 ENSG00000139622", []),
+        ("age_40_49 age_50_59 age_60_69 age_70_79 age_80_89", []),
+        ("0.10234 0.20234 0.30234 0.40234 0.50234", []),
     ],
 )
-def test_rows_that_are_people_are_found(text, persons, found):
-    assert [each.where for each in rows.check(table(text), persons, TEN)] == found
+def test_a_number_of_its_own_on_every_row_is_found(values, found):
+    assert [each.where for each in rows.check(Table(("x",), tuple((one,) for one in values.split())), TEN)] == found
 
 
 def test_more_rows_than_a_result_has_are_data():

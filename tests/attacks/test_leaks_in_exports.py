@@ -185,11 +185,9 @@ def test_rows_of_people(home):  # noqa: F811
     returned(home, {"t.csv": f"sex,arm,age\n{rows}".encode()}, "row_level")
 
 
-def test_rows_of_people_under_other_names_are_shown_to_the_approvers(home):  # noqa: F811
+def test_rows_of_people_under_other_names(home):  # noqa: F811
     rows = "".join(f"{n % 2},{'ab'[n // 30]},{20 + n}\n" for n in range(60))
-    request = home.submit({"t.csv": f"x,y,z\n{rows}".encode()})
-    home.check(request)
-    assert ("row_level", "warn") in {finding[:2] for finding in home.findings(request)}
+    returned(home, {"t.csv": f"x,y,z\n{rows}".encode()}, "row_level")
 
 
 def test_rows_of_people_as_json(home):  # noqa: F811

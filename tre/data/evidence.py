@@ -9,7 +9,7 @@ The silo is not opened for it: identifiers are known by their keyed hashes alone
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -20,7 +20,7 @@ import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tre.data import counting, identifiers, measures
+from tre.data import counting, identifiers, measures, singled
 from tre.data.deid import pseudonyms
 from tre.data.layers import Budget, Layer, layers
 from tre.records.tables import ExtractRow, ProjectRow
@@ -89,6 +89,12 @@ class Evidence:
     def persons(self, dims: pa.Table) -> tuple[int, ...] | None:
         """Count the distinct persons behind each row of `dims`; None when no one extract table has its columns."""
         return counting.persons([(each.folder, each.person) for each in self.datasets], dims)
+
+    def singled(
+        self, heads: Sequence[str], rows: Sequence[Sequence[str]], *, smallest: int
+    ) -> tuple[singled.Singled, ...]:
+        """Say where the rows of a table are single persons of the mounted data."""
+        return singled.singled([(each.folder, each.person) for each in self.datasets], heads, rows, smallest=smallest)
 
     def measured(
         self, made: measures.Made, heads: tuple[str, ...], rows: tuple[tuple[str, ...], ...]
