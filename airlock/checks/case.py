@@ -13,6 +13,7 @@ from airlock.checks.thresholds import Thresholds
 from airlock.checks.told import Told
 from tre.data.measures import Measured, Why
 from tre.data.singled import Singled
+from tre.data.regressed import Regressed
 
 
 class Leak(Protocol):
@@ -43,6 +44,12 @@ class Evidence(Protocol):
 
     def measured(self, made: Made, heads: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> Measured | Why:
         """Make a table's numbers again, person by person, or say why not."""
+
+    def regressed(self, more: Mapping[str, object]) -> Regressed | Why:
+        """Look at what a regression rests on, or say why not."""
+
+    def everybody(self, more: Mapping[str, object]) -> int | Why:
+        """Count the persons of a table, or say why not."""
 
 
 @dataclass(frozen=True)

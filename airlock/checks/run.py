@@ -72,7 +72,8 @@ def _counts(case: Case) -> Said:
     for table in look.tables:
         groups = [at for at, _ in enumerate(table.heads) if not _fractions(table.column(at))]
         named = _named(table, evidence)
-        yield from counts.check(table, _persons(table, groups, evidence), limits, groups=named)
+        judged = declared.judged(case, table)
+        yield from counts.check(table, _persons(table, groups, evidence), limits, groups=named, judged=judged)
 
 
 def _named(table: Table, evidence: Evidence) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +21,7 @@ import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tre.data import counting, identifiers, measures, singled
+from tre.data import counting, differences, identifiers, measures, regressed, singled
 from tre.data.deid import pseudonyms
 from tre.data.layers import Budget, Layer, layers
 from tre.records.tables import ExtractRow, ProjectRow
@@ -104,6 +105,31 @@ class Evidence:
         if asked not in self._made:
             self._made[asked] = measures.measured(self.datasets, made, heads, rows)
         return self._made[asked]
+
+    def regressed(self, more: Mapping[str, object]) -> regressed.Regressed | measures.Why:
+        """Look at what a regression rests on, as its author describes it; or say why not."""
+        return regressed.told(self.datasets, more)
+
+    def everybody(self, more: Mapping[str, object]) -> int | measures.Why:
+        """Count the persons of the dataset and table that an author names; or say why not."""
+        return regressed.everybody(self.datasets, more)
+
+    def apart(self, manifests: Sequence[differences.Made]) -> differences.Apart:
+        """Sort the people of the project's extracts by the tables they are counted in."""
+        return differences.together(self.datasets, manifests)
+
+    def cohort(self, made: differences.Made) -> bytes:
+        """Write down who a table counts, to be compared when the data is gone; nothing where that cannot be asked."""
+        who = differences.people(self.datasets, made)
+        return b"" if who is None else differences.sketch(who, self._cohort_key(made, who))
+
+    def _cohort_key(self, made: differences.Made, who: Sequence[str]) -> bytes:
+        """Return the key whose names these are; of names that bear no check one of this extract alone."""
+        own = [key for project, key in self._keys if project == self.project]
+        bears = (key for key in own if who and pseudonyms.verify(who[0], key))
+        numbers = {each.dataset: each.number for each in self.datasets}
+        alone = b"".join(own[:1]) + f"{made.dataset}|{numbers.get(made.dataset)}".encode()
+        return next(bears, sha256(alone).digest())
 
     def _named(self, layer: Layer) -> Iterator[Leak]:
         yield from self._pseudonyms(layer)

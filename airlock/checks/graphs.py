@@ -1,0 +1,22 @@
+"""A picture leaves with its numbers: a table of the same request that passes its own checks holds them (G1)."""
+
+from collections.abc import Iterator
+
+from airlock.checks.case import Case
+from airlock.checks.finding import Exhibit, Finding, Severity
+from airlock.checks.rules import rule
+
+
+def check(case: Case) -> Iterator[Finding | Exhibit]:
+    """Look for the table that a picture was drawn from."""
+    tables = [other for other in case.others if other.look.tables]
+    if any(other.about.supports == case.file.name for other in tables):
+        return
+    if not tables:
+        yield _says(Severity.BLOCK, "no table of this request has its numbers")
+    else:
+        yield _says(Severity.WARN, "no table of this request is said to have its numbers: compare them by eye")
+
+
+def _says(severity: Severity, message: str) -> Finding:
+    return Finding("graphs", severity, "file", message, rule="G1", fix=rule("G1").fix)
