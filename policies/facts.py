@@ -130,9 +130,9 @@ class Export:
     row_level: bool = True
     """A check found rows that stand for single people, or did not run."""
     blocked: bool = True
-    """A check found a blocking fault, or did not run."""
+    """A check found a blocking fault in a file that is to leave, or did not run, and nobody excepted it by name."""
     approvals: frozenset[str] = frozenset()
-    """People who approved exactly `manifest`."""
+    """People who approved exactly these bytes; of several files, of that with the fewest approvals."""
     voted: frozenset[str] = frozenset()
     """People who already voted on exactly `manifest`."""
     size: int = 1
@@ -147,6 +147,8 @@ class Export:
     """No approval of the data behind it was revoked, and none of these data was withdrawn."""
     models_checked: bool = False
     """Every model in it was looked into by the check for models (R35)."""
+    excepted_check: bool = False
+    """The check of which an exception is to be made is one of those of which it may be made (R42)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,10 +191,17 @@ class Import:
 
     request: str
     requester: str
+    manifest: str = ""
+    """SHA-256 (hex) of the list of files with their hashes."""
+    seen_manifest: str = ""
+    """SHA-256 of the list that the voter says they saw (vote), or that is about to arrive."""
     kinds: frozenset[str] = frozenset({"unknown"})
     checked: bool = False
     """Format and malware checks ran, and none blocks."""
     approvals: frozenset[str] = frozenset()
+    """People who approved exactly `manifest`."""
+    voted: frozenset[str] = frozenset()
+    """People who already voted on exactly `manifest`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,9 +282,13 @@ MOMENTS: dict[str, frozenset[str]] = {
     "vote_export": frozenset({"project", "export"}),
     "release_export": frozenset({"project", "export"}),
     "collect_export": frozenset({"project", "export"}),
+    "grant_exception": frozenset({"project", "export"}),
+    "recall_export": frozenset({"project", "export"}),
     "submit_application": frozenset({"application"}),
     "vote_application": frozenset({"application"}),
     "decide_application": frozenset({"application"}),
+    "ask_import": frozenset({"project", "arriving"}),
+    "vote_import": frozenset({"project", "arriving"}),
     "import_file": frozenset({"project", "arriving"}),
     "ask_recontact": frozenset({"project", "recontact"}),
     "vote_recontact": frozenset({"project", "recontact"}),

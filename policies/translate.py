@@ -140,8 +140,10 @@ def _application(application: facts.Application, _: facts.Ask) -> Attributes:
 
 
 def _import(arriving: facts.Import, ask: facts.Ask) -> Attributes:
-    return _plain(arriving, without=("request", "requester")) | {
+    return _plain(arriving, without=("request",)) | {
+        "requester": _someone(arriving.requester),
         "approvals": len(_others(arriving.approvals, arriving.requester, ask.person)),
+        "voted": _people(_several(arriving.voted) | _several(arriving.approvals)),
     }
 
 

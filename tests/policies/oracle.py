@@ -7,19 +7,21 @@ from policies.facts import MOMENTS, Ask, Role
 
 ROOMS = {"open_session", "mount"}
 DATA = {"mount", "prepare_extract"}
-WORK = ROOMS | {"submit_export", "import_file", "ask_recontact"}
+ARRIVING = {"ask_import", "import_file"}
+WORK = ROOMS | ARRIVING | {"submit_export", "ask_recontact"}
 LEAVING = {"submit_export", "release_export", "collect_export"}
 LEFT = {"release_export", "collect_export"}
 MEMBERS = WORK | LEFT
-VOTES = {"vote_export", "vote_recontact"}
+VOTES = {"vote_export", "vote_import", "vote_recontact"}
 JUDGES = {"vote_application", "decide_application"}
+SITS = JUDGES | {"grant_exception"}
 CHANGES = {"change_rules", "change_role"}
 ADMINS = CHANGES | {"administer", "prepare_extract"}
 LOGS = {"view_log", "view_project_log"}
 ACTING = (
     (WORK, {"gdpr", "safe-researcher"}),
     (VOTES, {"gdpr", "output-checker"}),
-    (JUDGES | ADMINS | LOGS, {"gdpr"}),
+    (SITS | ADMINS | LOGS, {"gdpr"}),
 )
 WORKERS = {Role.ANALYST, Role.APPROVER, Role.COMMITTEE, Role.CHAIR}
 SITTING = {Role.COMMITTEE, Role.CHAIR}
@@ -101,14 +103,27 @@ def approvers(ask: Ask) -> int:
 
 
 def may_not_vote(ask: Ask) -> bool:
-    thing = ask.export or ask.recontact
+    thing = ask.export or ask.arriving or ask.recontact
     partial = bool(selves(ask) & {thing.requester, *thing.voted, *thing.approvals})
     inside = ask.project.was_member or is_member(ask)
     return partial or inside or Role.APPROVER not in ask.person.roles or "output-checker" not in in_date(ask)
 
 
 def unseen(ask: Ask) -> bool:
-    return not ask.export.manifest or ask.export.manifest != ask.export.seen_manifest
+    thing = ask.export or ask.arriving
+    return not thing.manifest or thing.manifest != thing.seen_manifest
+
+
+def no_exception(ask: Ask) -> bool:
+    export = ask.export
+    partial = bool(selves(ask) & {export.requester, *export.voted, *export.approvals})
+    return partial or ask.project.was_member or is_member(ask) or not export.excepted_check
+
+
+def may_not_recall(ask: Ask) -> bool:
+    if ask.export.requester == ask.person.name or ask.person.roles & {Role.ADMIN, *SITTING}:
+        return False
+    return Role.APPROVER not in ask.person.roles or ask.project.was_member or is_member(ask)
 
 
 def not_two_admins(ask: Ask) -> bool:
@@ -129,7 +144,7 @@ def out_of_role(ask: Ask) -> bool:
         return Role.AUDITOR in roles and bool(roles & WORKERS)
     if Role.AUDITOR in roles:
         return True
-    return (ask.verb in WORK and Role.ANALYST not in roles) or (ask.verb in JUDGES and not roles & SITTING)
+    return (ask.verb in WORK and Role.ANALYST not in roles) or (ask.verb in SITS and not roles & SITTING)
 
 
 def glass_unbroken(ask: Ask) -> bool:
@@ -148,7 +163,9 @@ def no_auditor(ask: Ask) -> bool:
 
 def unchecked(ask: Ask) -> bool:
     kinds = ask.arriving.kinds
-    return approvers(ask) == 0 or not ask.arriving.checked or not kinds or "unknown" in kinds
+    looked = ask.verb == "ask_import" or ask.arriving.checked
+    agreed = ask.verb != "import_file" or approvers(ask) > 0
+    return not agreed or not looked or not kinds or "unknown" in kinds
 
 
 def wild_model(ask: Ask) -> bool:
@@ -178,17 +195,17 @@ RULES: tuple[tuple[str, set[str], Callable[[Ask], bool]], ...] = (
     ("R00", MEMBERS, lambda ask: not is_member(ask)),
     ("R01", set(MOMENTS), lambda ask: ask.person.suspended),
     ("R02", set(MOMENTS), lambda ask: not ask.person.second_factor),
-    ("R03", WORK | VOTES | JUDGES | ADMINS | LOGS, untrained),
+    ("R03", WORK | VOTES | SITS | ADMINS | LOGS, untrained),
     ("R04", WORK, unsigned),
     ("R05", MEMBERS, membership_over),
     (
         "R06",
-        MEMBERS | VOTES | {"prepare_extract", "break_glass"},
+        MEMBERS | VOTES | {"grant_exception", "prepare_extract", "break_glass"},
         lambda ask: ask.project.suspended or ask.project.closed,
     ),
-    ("R07", ROOMS | {"prepare_extract", "import_file"}, lambda ask: over(ask) and not emergency(ask)),
+    ("R07", ROOMS | ARRIVING | {"prepare_extract"}, lambda ask: over(ask) and not emergency(ask)),
     ("R08", WORK | {"prepare_extract", "break_glass"}, lambda ask: ask.project.retained_until <= ask.now),
-    ("R09", DATA | LEAVING | {"vote_export"}, unapproved),
+    ("R09", DATA | LEAVING | {"vote_export", "grant_exception"}, unapproved),
     ("R10", DATA, lambda ask: ask.dataset.withdrawn),
     ("R11", DATA | LEAVING, too_early),
     ("R12", DATA, off_purpose),
@@ -202,7 +219,7 @@ RULES: tuple[tuple[str, set[str], Callable[[Ask], bool]], ...] = (
     ("R20", LEAVING, may_not_leave),
     ("R21", LEFT, lambda ask: approvers(ask) < 2),
     ("R22", VOTES, may_not_vote),
-    ("R23", LEFT | {"vote_export"}, unseen),
+    ("R23", LEFT | {"vote_export", "grant_exception", "vote_import", "import_file"}, unseen),
     (
         "R24",
         {"submit_export", "release_export"},
@@ -216,12 +233,12 @@ RULES: tuple[tuple[str, set[str], Callable[[Ask], bool]], ...] = (
         lambda ask: over(ask) and not (ask.project.lead and ask.project.grace_until > ask.now),
     ),
     ("R28", CHANGES, not_two_admins),
-    ("R29", set(MOMENTS) - {"sign_in"}, out_of_role),
+    ("R29", set(MOMENTS) - {"sign_in", "recall_export"}, out_of_role),
     ("R30", {"break_glass"}, glass_unbroken),
     ("R31", set(MOMENTS), lambda ask: not ask.log_stands),
     ("R32", LOGS, no_auditor),
     ("R33", {"open_session"}, lambda ask: not ask.project.alone),
-    ("R34", {"import_file"}, unchecked),
+    ("R34", ARRIVING | {"vote_import"}, unchecked),
     ("R35", LEAVING, wild_model),
     ("R36", {"mount"}, lambda ask: not ask.dataset.assessed),
     ("R37", JUDGES, partial),
@@ -229,6 +246,8 @@ RULES: tuple[tuple[str, set[str], Callable[[Ask], bool]], ...] = (
     ("R39", {"submit_application", "decide_application"}, unfinished),
     ("R40", set(MOMENTS), lambda ask: not ask.clock_sound),
     ("R41", {"ask_recontact", "vote_recontact"}, lambda ask: not ask.recontact.contact),
+    ("R42", {"grant_exception"}, no_exception),
+    ("R43", {"recall_export"}, may_not_recall),
 )
 
 

@@ -34,9 +34,13 @@ SAYS: Mapping[str, str] = {
     "vote_export": "vote on an export",
     "release_export": "receive an export",
     "collect_export": "collect an export",
+    "grant_exception": "make an exception",
+    "recall_export": "call an export back",
     "submit_application": "submit an application",
     "vote_application": "vote on an application",
     "decide_application": "decide an application",
+    "ask_import": "ask to bring a file",
+    "vote_import": "vote on an import",
     "import_file": "bring a file",
     "ask_recontact": "ask for a re-contact",
     "vote_recontact": "vote on a re-contact",
@@ -46,7 +50,7 @@ SAYS: Mapping[str, str] = {
     "change_role": "change a role",
     "break_glass": "open in an emergency",
 }
-INTO = frozenset({"import_file"})
+INTO = frozenset({"ask_import", "import_file"})
 """Verbs of which a project is where to, not where."""
 OF = frozenset({"view_project_log", "break_glass"})
 """Verbs whose project follows without a word between."""
