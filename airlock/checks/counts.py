@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from airlock.checks.file import Table
 from airlock.checks.finding import Finding, Severity
+from airlock.checks.rounding import is_midpoint
 from airlock.checks.thresholds import Thresholds
 
 COUNT_NAMES = frozenset({
@@ -29,17 +30,23 @@ _LESS = "are smaller than the persons in the project's data: check who was left 
 
 
 def check(
-    table: Table, persons: Sequence[int] | None, limits: Thresholds, *, groups: Collection[int] = ()
+    table: Table,
+    persons: Sequence[int] | None,
+    limits: Thresholds,
+    *,
+    groups: Collection[int] = (),
+    judged: Collection[int] = (),
 ) -> Iterator[Finding]:
     """Point at counts of too few, at counts that are not rounded, and at counts that are not of persons.
 
     `persons` are the distinct persons behind each row, counted in the project's own data; None if they cannot be.
-    `groups` are the columns that are named as in that data: their values are no counts.
+    `groups` are the columns that are named as in that data: their values are no counts. `judged` are columns that
+    were made again from it: what is behind each of their numbers is known.
     """
-    columns = count_columns(table)
+    columns = tuple(at for at in count_columns(table) if at not in judged)
     yield from _few([*_named(table), *(cell for at in columns for cell in _cells(table, at))], limits)
-    yield from _doubtful(table, columns, groups, limits)
-    if persons is not None:
+    yield from _doubtful(table, columns, {*groups, *judged}, limits)
+    if persons is not None and not judged:
         yield from _persons(persons, limits)
         yield from _claims(table, columns, persons)
     elif columns:
@@ -128,6 +135,8 @@ def _columns(places: Sequence[int]) -> str:
 def _few(cells: list[tuple[str, int]], limits: Thresholds) -> Iterator[Finding]:
     few = [where for where, number in cells if 1 <= number < limits.smallest_count]
     yield from _at_most(few, f"a count below {limits.smallest_count}: leave it out or merge groups", limits)
+    if limits.midpoint and all(is_midpoint(number) for _, number in cells):
+        return
     uneven = [where for where, number in cells if number % limits.round_to and where not in set(few)]
     yield from _at_most(uneven, f"a count that is no multiple of {limits.round_to}: round it", limits)
 

@@ -5,7 +5,20 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from airlock.checks import bounds, counts, genomics, graphs, leaks, learned, regression, singled, survival
+from airlock.checks import (
+    bounds,
+    counts,
+    declared,
+    disclosure,
+    genomics,
+    graphs,
+    leaks,
+    learned,
+    recompute,
+    regression,
+    singled,
+    survival,
+)
 from airlock.checks.case import Case, Evidence
 from airlock.checks.file import Table
 from airlock.checks.finding import Exhibit, Finding, Severity
@@ -129,6 +142,14 @@ CHECKS = (
         TABLES,
         "No count below the threshold; counts are of persons, made again from the data.",
         _counts,
+    ),
+    Check("recompute", TABLES, "What can be computed again agrees with the data, cell by cell.", recompute.check),
+    Check(
+        "disclosure",
+        TABLES,
+        "Enough persons are behind each number that was made again, and none of them makes it up.",
+        disclosure.check,
+        excepted=True,
     ),
     Check(
         "row_level", TABLES, "Rows are not people: they do not single out persons of the project's data.", singled.check
