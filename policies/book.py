@@ -16,6 +16,7 @@ CEDAR = HERE / "cedar"
 RULES = HERE / "rules.toml"
 TRAININGS = HERE / "trainings.toml"
 COMMITTEE = HERE / "committee.toml"
+THRESHOLDS = HERE / "thresholds"
 
 POLICY_ERROR = "E00"
 NO_PERMIT = "E01"
@@ -50,6 +51,11 @@ def bundle() -> dict[str, str]:
     files = {f"cedar/{file.name}": file for file in sorted(CEDAR.glob("*.cedar"))}
     files |= {file.name: file for file in (RULES, TRAININGS, COMMITTEE)}
     return {name: file.read_text("utf-8") for name, file in files.items()}
+
+
+def profiles() -> tuple[str, ...]:
+    """Return the names of the profiles of disclosure control."""
+    return tuple(sorted(file.stem for file in THRESHOLDS.glob("*.toml")))
 
 
 def book(text: str | None = None) -> dict[str, Rule]:

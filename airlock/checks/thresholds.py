@@ -4,9 +4,9 @@ import math
 import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
-from importlib.resources import files
 from typing import NamedTuple
 
+from policies import book
 from tre.errors import Unreadable
 
 Value = int | float | str
@@ -105,15 +105,14 @@ NUMBERS: dict[str, Number | Word] = {
 
 def names() -> tuple[str, ...]:
     """Return the profiles there are."""
-    folder = files("policies") / "thresholds"
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+    return book.profiles()
 
 
 def load(profile: str) -> Thresholds:
     """Read a profile, or say what is wrong with it."""
     if profile not in names():
         raise Unreadable(f"profile of thresholds: no {profile[:40]!r}; there are {', '.join(names())}")
-    return read(profile, (files("policies") / "thresholds" / f"{profile}.toml").read_text("utf-8"))
+    return read(profile, (book.THRESHOLDS / f"{profile}.toml").read_text("utf-8"))
 
 
 def read(profile: str, text: str) -> Thresholds:

@@ -14,8 +14,8 @@ from tre.data import catalogue, held, ingest, persons, withdrawals
 from tre.data import extract as extracts
 from tre.data.manifest import Manifest
 from tre.errors import Unreadable
-from tre.governance import committee, ontology
-from tre.governance.operator import house, id_from_input
+from tre.governance import committee, ontology, profiles
+from tre.governance.operator import As, Code, house, id_from_input
 from tre.records.tables import ExtractRow
 
 dataset = App(name="dataset", help="Datasets and their versions.")
@@ -44,6 +44,16 @@ def dataset_use(name: str, /, *, plan: Path) -> None:
         row = catalogue.restrict(session, name, plan=text, actor=at.actor, now=at.now)
         codes = list(duo.said(duo.DataUse.from_json(row.data_use), ontology.here(session).label))
     show.one({"name": name, "data_use": codes}, sentence=f"{name} may be used as it says now: {'; '.join(codes)}")
+
+
+@dataset.command(name="profile")
+def dataset_profile(name: str, profile: str, /, *, why: str, by: As, code: Code) -> None:
+    """Choose, for the committee, the disclosure profile that all who use a dataset keep; `house` ends it."""
+    with house() as at:
+        at.confirm(by, code, f"dataset/{name[:30]} profile {profile[:40]}")
+        with at.records.act(by, "dataset.profile", f"dataset/{name[:30]}") as session:
+            profiles.of_dataset(session, name, profile, why=why, person=by, now=at.now)
+    show.one({"name": name, "profile": profile}, sentence=f"exports from {name} keep {profile} from now on")
 
 
 @dataset.command(name="ingest")

@@ -6,9 +6,9 @@ from cyclopts import App
 from sqlalchemy import select
 
 from tre import show
-from tre.governance import projects
+from tre.governance import profiles, projects
 from tre.governance.applications import papers
-from tre.governance.operator import Day, house, last_moment
+from tre.governance.operator import As, Code, Day, house, last_moment
 from tre.records.tables import MemberRow, ProjectRow
 
 project = App(name="project", help="Projects, from opening to closing.")
@@ -54,6 +54,7 @@ def project_show(name: str, /) -> None:
             "retained_until": row.retained_until,
             "uid": row.uid,
             "smallest_k": row.smallest_k,
+            "disclosure_profile": row.disclosure_profile,
             "members": [_membership(one, at.now) for one in projects.members(session, name)],
         }
     show.one(record)
@@ -82,6 +83,16 @@ def project_rotate(name: str, /, *, reason: str) -> None:
         epoch = projects.rotate(session, name, why=reason, actor=at.actor, now=at.now)
     said = f"project {name} has keys of epoch {epoch}; next: `tre extract prepare DATASET {name}` for each dataset"
     show.one({"name": name, "epoch": epoch}, sentence=said)
+
+
+@project.command(name="profile")
+def project_profile(name: str, profile: str, /, *, why: str, by: As, code: Code) -> None:
+    """Choose, for the committee, the disclosure profile that a project keeps besides the house's; `house` ends it."""
+    with house() as at:
+        at.confirm(by, code, f"project/{name[:30]} profile {profile[:40]}")
+        with at.records.act(by, "project.profile", f"project/{name[:30]}") as session:
+            profiles.of_project(session, name, profile, why=why, person=by, now=at.now)
+    show.one({"name": name, "profile": profile}, sentence=f"exports of project {name} keep {profile} from now on")
 
 
 @member.command(name="add")
