@@ -70,7 +70,7 @@ def verify(
         content = held.content(NAME)
         statement = read(content, public_key)
         with _ours():
-            listed = dict(_listed(statement))
+            listed = dict(parts(statement))
         for name in sorted(listed.keys() | (set(held.names) - {NAME})):
             _same(name, listed, held)
         held.settle((*listed, NAME))
@@ -90,6 +90,12 @@ def read(content: bytes, public_key: str) -> Statement:
     elif statement.get("format") != FIRST:
         raise Unreadable(f"{NAME}: of a format this version does not know")
     return statement
+
+
+def parts(statement: Statement) -> Iterator[tuple[str, str]]:
+    """Give path and hash of each part but the certificate, in the order of the zip."""
+    yield from ((f"{FOLDER}{file['name']}", str(file["sha256"])) for file in statement["files"])
+    yield from ((str(file["name"]), str(file["sha256"])) for file in statement.get("records", ()))
 
 
 def digest(content: bytes) -> str:
@@ -138,12 +144,6 @@ def _ours() -> Iterator[None]:
 
 
 # --- what it says -----------------------------------------------------------------------------------------------------
-def _listed(statement: Statement) -> Iterator[tuple[str, str]]:
-    """Path and hash of each part but the certificate, in the order of the zip."""
-    yield from ((f"{FOLDER}{file['name']}", str(file["sha256"])) for file in statement["files"])
-    yield from ((str(file["name"]), str(file["sha256"])) for file in statement.get("records", ()))
-
-
 def _same(name: str, listed: Mapping[str, str], held: package.Package) -> None:
     if name not in held.names:
         raise Tampered(f"{name!a} was released and is not here")

@@ -1,37 +1,34 @@
 """What leaves is, byte for byte, what two approvers saw: hashed again, judged again, signed, and collected once.
 
-A release is one transaction: rules, step, entry, checkpoint of the log and certificate, or none of them.
+A release is one transaction: rules, step, entry, checkpoint of the log and certificate, or none of them. What it puts
+into the store before is named by its hash, and is nothing until the certificate names it.
 """
 
 import json
 import secrets
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from io import RawIOBase
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from airlock import asks, certificate, requests, staging
-from airlock.states import By, State, Verdict
-from airlock.tables import LinkRow, ReleaseRow, RequestRow, RoundRow
-from policies.engine import Decision
-from tre.errors import NotFound, Refused, StepRefused, Tampered
+from airlock import asks, certificate, crate, incidents, moves, package, record, requests, staging, statement
+from airlock.checks import rules
+from airlock.states import FileState, State
+from airlock.tables import FileRow, LinkRow, ReleaseRow, RequestRow, RoundRow
+from tre.errors import NotFound, Refused, StepRefused, Tampered, Unavailable
 from tre.governance import access
-from tre.records import audit, checkpoint
+from tre.records import audit, checkpoint, merkle
+from tre.records.tables import EntryRow
 from tre.settings import Settings
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
-LASTS = timedelta(days=7)
-"""How long after its release a request may be collected."""
+LASTS_DAYS = 7
+"""How many days after its release a round may be collected, unless its thresholds say so."""
 MOST_LINKS = 5
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -39,66 +36,73 @@ class Bundle:
     """What one collection hands over."""
 
     request: int
+    round: int
     name: str
     certificate: bytes
-    files: tuple[tuple[str, str], ...]
-    """Name and SHA-256 of each file."""
+    parts: tuple[tuple[str, str], ...]
+    """Path and SHA-256 of each file that goes with it."""
 
 
 def release(session: Session, settings: Settings, *, request: int, now: datetime, actor: str = "worker") -> ReleaseRow:
-    """Release an approved request, if its bytes are those approved and the rules still say yes."""
-    row = requests.locked(session, request)
+    """Release the approved files of a request, if their bytes are those approved and the rules still say yes."""
+    row = moves.locked(session, request)
     if row.state != State.APPROVED:
         raise StepRefused(f"cannot release a request that is {row.state}")
-    leaving = rehashed(session, settings, row)
-    decision = access.require(session, asks.release(session, row, leaving=leaving, now=now))
-    requests.move(row, "release", By.SYSTEM, now)
-    seq = audit.append(
-        session, "export.release", actor=actor, subject=requests.subject(row), at=now,
-        round=row.round, manifest=leaving, policy=decision.policy_hash,
-    )  # fmt: skip
-    note = checkpoint.sign(session, settings, now, actor=actor)
-    statement = _statement(session, row, decision, now=now, entry=seq, note=note or "")
-    signature = checkpoint.sign_bytes(settings, certificate.stated(statement))
+    files = asks.in_state(session, row, FileState.APPROVED)
+    seen = rehashed(session, settings, row, row.round, files)
+    decision = access.require(session, asks.release(session, row, leaving=seen, now=now))
+    _nothing_rests(session, row, files)
+    requests.left(session, row, now)
+    said = statement.of(session, row, files, decision, now=now)
+    said["audit"] = _logged(session, settings, row, said, now=now, actor=actor)
+    criteria = record.write(said, {name: rule._asdict() for name, rule in rules.rules().items()})
+    tale = crate.write(said, statement.around(session, settings, said))
+    said["records"] = [_kept(settings, *each) for each in ((certificate.CRATE, tale), (certificate.RECORD, criteria))]
+    signature = checkpoint.sign_bytes(settings, certificate.stated(said))
     released = ReleaseRow(
-        request=row.id, round=row.round, certificate=certificate.sealed(statement, signature), released_at=now
-    )
+        request=row.id, round=row.round, certificate=certificate.sealed(said, signature), released_at=now,
+        record=criteria.decode(),
+    )  # fmt: skip
     session.add(released)
+    session.flush()
     return released
 
 
-def rehashed(session: Session, settings: Settings, row: RequestRow) -> str:
-    """Hash again all that is about to leave, from the stored bytes up; return the manifest's hash."""
-    listed = session.get_one(RoundRow, (row.id, row.round)).manifest
-    files = asks.files_of(session, row.id, row.round)
-    told = [{"name": file.name, "sha256": file.sha256, "size": file.size, "kind": file.kind} for file in files]
-    sizes = [len(staging.kept(settings, file.sha256)) for file in files]
-    if json.loads(listed)["files"] != told or sizes != [file.size for file in files]:
+def rehashed(session: Session, settings: Settings, row: RequestRow, number: int, files: Sequence[FileRow]) -> str:
+    """Hash again all that leaves of a round, from the stored bytes up; return the hash of what was voted on."""
+    listed = session.get_one(RoundRow, (row.id, number)).manifest
+    told = [_told(file) for file in asks.files_of(session, row.id, number)]
+    held = [(len(staging.kept(settings, name)), size) for file in files for name, size in _held(file)]
+    if json.loads(listed)["files"] != told or any(found != size for found, size in held):
         raise Tampered(f"the files of export request {row.id} are not those of its manifest: call the operator")
     return sha256(listed.encode()).hexdigest()
 
 
-def link(session: Session, settings: Settings, *, request: int, person: str, now: datetime) -> str:
-    """Make a link that the requester, and nobody else, can use once; an earlier one works no more."""
-    row = requests.locked(session, request)
-    released = session.get(ReleaseRow, (row.id, row.round))
-    if row.requester != person:
-        raise NotFound(f"no export request {request}, or none that you may know of")
-    if released is None:
-        raise StepRefused(f"cannot collect a request that is {row.state}")
-    if now >= released.released_at + LASTS:
-        raise Refused(f"the release of request {request} could be collected for {LASTS.days} days: ask again for it")
-    rehashed(session, settings, row)
-    made = tuple(session.scalars(select(LinkRow).where(LinkRow.request == row.id)))
-    if len(made) >= MOST_LINKS:
-        raise Refused(f"{MOST_LINKS} links were made for request {request}: ask for the files again")
+def link(
+    session: Session, settings: Settings, *, request: int, person: str, now: datetime, number: int | None = None
+) -> str:
+    """Make a link that the requester, and nobody else, can use once; an earlier one of the round works no more.
+
+    `number` is the round; the newest of which something left unless it is named.
+    """
+    row = moves.own(session, request, person)
+    released = _standing(session, row, number)
+    limits = _limits(session, released)
+    until = released.released_at + timedelta(days=limits["link_days"])
+    if now >= until:
+        raise Refused(f"the release of request {request} could be collected for {limits['link_days']} days: ask anew")
+    certificate.read(released.certificate, checkpoint.public_key(settings))
+    made = tuple(session.scalars(select(LinkRow).where(LinkRow.request == row.id, LinkRow.round == released.round)))
+    if len(made) >= limits["links"]:
+        raise Refused(f"{len(made)} links were made for request {request}: ask for the files again")
     for earlier in made:
         earlier.expires_at = min(earlier.expires_at, now)
     token = secrets.token_urlsafe(32)
-    session.add(
-        LinkRow(token_sha256=_hash(token), request=row.id, made_at=now, expires_at=released.released_at + LASTS)
-    )
-    audit.append(session, "export.link", actor=person, subject=requests.subject(row), at=now, number=len(made) + 1)
+    session.add(LinkRow(token_sha256=_hash(token), request=row.id, round=released.round, made_at=now, expires_at=until))
+    audit.append(
+        session, "export.link", actor=person, subject=moves.subject(row), at=now, round=released.round,
+        number=len(made) + 1,
+    )  # fmt: skip
     return token
 
 
@@ -107,73 +111,101 @@ def collect(session: Session, settings: Settings, *, token: str, person: str, no
     found = session.get(LinkRow, _hash(token), with_for_update=True)
     if found is None:
         raise NotFound("no such link: make a new one on the request's page")
-    row = requests.locked(session, found.request)
+    row = moves.locked(session, found.request)
     if row.requester != person:
         raise Refused("this link is another person's")
+    released = _standing(session, row, found.round)
     if found.used_at is not None:
         raise Refused("this link was used, and works once: make a new one on the request's page")
     if now >= found.expires_at:
         raise Refused("this link has expired: make a new one on the request's page")
-    digest = rehashed(session, settings, row)
-    access.require(session, asks.collect(session, row, leaving=digest, now=now))
+    said = certificate.read(released.certificate, checkpoint.public_key(settings))
+    files = asks.in_state(session, row, FileState.RELEASED, number=found.round)
+    digest = rehashed(session, settings, row, found.round, files)
+    access.require(session, asks.collect(session, row, leaving=digest, now=now, number=found.round))
     found.used_at = now
-    audit.append(session, "export.collect", actor=person, subject=requests.subject(row), at=now, manifest=digest)
-    files = tuple((file.name, file.sha256) for file in asks.files_of(session, row.id, row.round))
-    released = session.get_one(ReleaseRow, (row.id, row.round))
-    return Bundle(row.id, f"{row.project}-export-{row.id}.zip", released.certificate, files)
+    audit.append(
+        session, "export.collect", actor=person, subject=moves.subject(row), at=now, round=found.round, manifest=digest,
+        certificate=certificate.digest(released.certificate),
+    )  # fmt: skip
+    name = f"{row.project}-export-{row.id}-{found.round}.zip"
+    return Bundle(row.id, found.round, name, released.certificate, tuple(certificate.parts(said)))
 
 
 def stream(settings: Settings, bundle: Bundle) -> Iterator[bytes]:
     """Give the release as a zip, always the same bytes; a stored file that changed ends it before its bytes go."""
-    sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        for name, digest in bundle.files:
-            archive.writestr(_entry(certificate.FOLDER + name), staging.kept(settings, digest))
-            yield sink.taken()
-        archive.writestr(_entry(certificate.NAME), bundle.certificate)
-    yield sink.taken()
+    held = (package.Part(name, staging.kept(settings, digest)) for name, digest in bundle.parts)
+    return package.write(chain(held, [package.Part(certificate.NAME, bundle.certificate)]))
 
 
-class _Sink(RawIOBase):
-    """Holds what was written until it is taken; cannot go back, so the zip is written in one pass."""
-
-    def __init__(self) -> None:
-        self._parts = bytearray()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, part: "Buffer", /) -> int:
-        self._parts += bytes(part)
-        return len(bytes(part))
-
-    def taken(self) -> bytes:
-        whole = bytes(self._parts)
-        self._parts.clear()
-        return whole
+# --- before it leaves -------------------------------------------------------------------------------------------------
+def _told(file: FileRow) -> dict[str, object]:
+    said = {"name": file.name, "sha256": file.sha256, "size": file.size, "kind": file.kind}
+    return said | ({"leaves_sha256": file.leaves_sha256, "leaves_size": file.leaves_size} if file.leaves_sha256 else {})
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, _ZIP_EPOCH)
-    entry.create_system, entry.external_attr = 3, 0o444 << 16
-    return entry
+def _held(file: FileRow) -> tuple[tuple[str, int], ...]:
+    """Hash and size of what was submitted and of what leaves."""
+    return (file.sha256, file.size), (file.leaves_sha256 or file.sha256, file.leaves_size or file.size)
 
 
-def _statement(
-    session: Session, row: RequestRow, decision: Decision, *, now: datetime, entry: int, note: str
+def _nothing_rests(session: Session, row: RequestRow, files: Sequence[FileRow]) -> None:
+    """Refuse while an incident of the project is open; and bytes that were recalled, unless somebody let them go."""
+    if incident := incidents.open_of(session, row.project):
+        raise Refused(
+            f"nothing leaves project {row.project} while incident {incident[0]} is open",
+            remedies=("A member of the committee looks into it and closes it.",),
+        )
+    excepted = {one.position for one in asks.exceptions_of(session, row) if one.check == incidents.RECALLED}
+    for file in files:
+        if file.position not in excepted and incidents.recalled(session, (file.sha256, file.leaves_sha256)):
+            raise Refused(
+                f"{file.name!a} was recalled before",
+                remedies=("Only a named exception of the committee lets the same bytes go.",),
+            )
+
+
+def _logged(
+    session: Session, settings: Settings, row: RequestRow, said: dict[str, Any], *, now: datetime, actor: str
 ) -> dict[str, object]:
-    this = session.get_one(RoundRow, (row.id, row.round))
-    listed = json.loads(this.manifest)
-    votes = [vote for vote in asks.votes_of(session, row) if vote.verdict == Verdict.APPROVE]
+    """Record the release, have the log signed, and return the entry with what leads from it to the signature."""
+    before = merkle.unpack(audit.lock(session).frontier)
+    seq = audit.append(
+        session, "export.release", actor=actor, subject=moves.subject(row), at=now, round=row.round,
+        manifest=said["manifest_sha256"], leaving=certificate.leaving(said["files"]), policy=said["policy_sha256"],
+    )  # fmt: skip
+    note = checkpoint.sign(session, settings, now, actor=actor)
+    bodies = tuple(session.scalars(select(EntryRow.body).where(EntryRow.seq >= seq).order_by(EntryRow.seq)))
+    proof = merkle.inclusion_at_edge(before, seq, [merkle.leaf_hash(body) for body in bodies])
     return {
-        "format": certificate.FORMAT,
-        **{key: listed[key] for key in ("request", "project", "requester", "round", "files")},
-        "manifest_sha256": this.manifest_sha256,
-        "approved": [{"approver": vote.approver, "at": audit.stamp(vote.at)} for vote in votes],
-        "checks": json.loads(this.checks),
-        "policy_sha256": decision.policy_hash,
-        "released_at": audit.stamp(now),
-        "audit": {"entry": entry, "checkpoint": note},
+        "entry": seq, "body": bodies[0].decode(), "proof": [step.hex() for step in proof], "checkpoint": note or "",
+    }  # fmt: skip
+
+
+def _kept(settings: Settings, name: str, content: bytes) -> dict[str, object]:
+    try:
+        return {"name": name, "sha256": staging.keep(settings, content), "size": len(content)}
+    except OSError as error:
+        raise Unavailable(f"the release cannot be written down ({error.strerror}): nothing left, make room") from None
+
+
+# --- after it left ----------------------------------------------------------------------------------------------------
+def _standing(session: Session, row: RequestRow, number: int | None) -> ReleaseRow:
+    """Return what left in a round, the newest unless it is named, if it was not recalled."""
+    asked = select(ReleaseRow).where(ReleaseRow.request == row.id).order_by(ReleaseRow.round.desc()).limit(1)
+    released = session.scalars(asked if number is None else asked.where(ReleaseRow.round == number)).first()
+    if released is None:
+        raise StepRefused(f"cannot collect a request that is {row.state}")
+    if released.recalled_at is not None:
+        raise Refused(f"the release of request {row.id} was recalled at {released.recalled_at:%Y-%m-%d %H:%M}")
+    return released
+
+
+def _limits(session: Session, released: ReleaseRow) -> dict[str, int]:
+    """Return the numbers of links and days that the round was checked with."""
+    checks = json.loads(session.get_one(RoundRow, (released.request, released.round)).checks)
+    return {"link_days": LASTS_DAYS, "links": MOST_LINKS} | {
+        name: int(value) for name, value in checks.get("thresholds", {}).items() if name in {"link_days", "links"}
     }
 
 

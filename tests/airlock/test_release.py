@@ -1,17 +1,24 @@
 import io
 import json
+import shutil
 import zipfile
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from airlock import certificate, release, staging
-from airlock.states import State
-from airlock.tables import FileRow, ReleaseRow, RoundRow, VoteRow
-from tests.airlock.house import SAFE
-from tre.errors import NotFound, Refused, StepRefused, Tampered, Unreadable
+import tre.settings
+from airlock import certificate, crate, package, release, staging
+from airlock.states import State, Verdict
+from airlock.tables import FileRow, LinkRow, ReleaseRow, RoundRow, VoteRow
+from tests.airlock.house import SAFE, House
+from tre.errors import NotFound, Refused, StepRefused, Tampered, Unavailable, Unreadable
 from tre.governance import accounts, projects
-from tre.records import checkpoint
+from tre.records import audit, checkpoint, note, verify
+from tre.records.db import opened
+from tre.records.tables import CheckpointRow, EntryRow
+
+MORE = b"arm,n\na,30\nb,30\n"
 
 
 def collected(house, request):
@@ -19,34 +26,101 @@ def collected(house, request):
     return b"".join(release.stream(house.settings, bundle))
 
 
-def test_what_is_collected_is_what_was_asked_for_with_its_certificate(house, tmp_path):
-    content = collected(house, house.released({"out/table.csv": SAFE, "note.md": b"# Ten people\n"}))
+def parts(content):
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.namelist() == ["files/out/table.csv", "files/note.md", "certificate.json"]
-        assert archive.read("files/out/table.csv") == SAFE
-    (tmp_path / "release.zip").write_bytes(content)
-    said = certificate.verify(tmp_path / "release.zip", checkpoint.public_key(house.settings))
-    assert said["requester"] == "ann"
-    assert [vote["approver"] for vote in said["approved"]] == ["bob", "carol"]
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture(scope="module")
+def left(made_home, tmp_path_factory):
+    """A house of which two requests left, one after the other; what was collected of each; and its key."""
+    home = tmp_path_factory.mktemp("left") / "home"
+    shutil.copytree(made_home, home, symlinks=True)
+    settings = tre.settings.load(home)
+    records = opened(settings)
+    house = House(records, settings, datetime(2026, 11, 2, 9, tzinfo=UTC))
+    contents = [
+        collected(house, house.released(files))
+        for files in ({"out/table.csv": SAFE, "note.md": b"# Sixty people\n"}, {"more.csv": MORE})
+    ]
+    yield house, contents, checkpoint.public_key(settings)
+    records.close()
+
+
+@pytest.fixture
+def held(left, tmp_path):
+    """The first release, in a file."""
+    place = tmp_path / "release.zip"
+    place.write_bytes(left[1][0])
+    return place
+
+
+def test_what_is_collected_is_what_was_asked_for_with_what_says_so(left, held):
+    assert list(parts(left[1][0])) == [
+        "files/out/table.csv", "files/note.md", "ro-crate-metadata.json", "disclosure-record.json", "certificate.json",
+    ]  # fmt: skip
+    said = certificate.verify(held, left[2])
+    table = said["files"][0]
+    assert (said["format"], said["requester"], said["held_back"]) == ("hortus-release/2", "ann", 0)
+    assert [(vote["approver"], vote["verdict"], vote["turn"]) for vote in table["votes"]] == [
+        ("bob", "approve", 1), ("carol", "approve", 1),
+    ]  # fmt: skip
     assert said["checks"]["thresholds"]["smallest_count"] == 10
-    assert "row_level" in said["checks"]["ran"]
-    assert said["audit"]["checkpoint"].startswith("localhost/") or said["audit"]["checkpoint"]
+    assert {"row_level", "leaks", "small_counts"} <= set(table["checks"])
+    assert table["submitted"]["sha256"] == certificate.digest(SAFE)
 
 
-def test_the_zip_is_the_same_bytes_every_time(home):
-    request = home.released()
-    assert collected(home, request) == collected(home, request)
+def test_the_zip_is_the_same_bytes_every_time(left):
+    house, contents, _ = left
+    assert (
+        collected(house, 1)
+        == contents[0]
+        == b"".join(package.write(map(package.Part, *zip(*parts(contents[0]).items(), strict=True))))
+    )
 
 
-def test_an_unpacked_release_verifies_and_every_change_shows(home, tmp_path):
-    content = collected(home, home.released())
-    key = checkpoint.public_key(home.settings)
+def test_each_byte_of_a_release_counts(left, tmp_path):
+    """Flip every byte between the parts, and every so-many-th of each."""
+    content = left[1][1]
+    place, step = tmp_path / "broken.zip", 41
+    flips = sorted({*range(0, len(content), step), *range(130), *range(len(content) - 700, len(content))})
+    for at in flips:
+        broken = bytearray(content)
+        broken[at] ^= 1 << at % 8
+        place.write_bytes(broken)
+        with pytest.raises((Tampered, Unreadable)):
+            certificate.verify(place, left[2])
+
+
+@pytest.mark.parametrize("change", ["cut", "longer", "before", "comment", "order", "packed", "twice"])
+def test_another_zip_of_the_same_files_is_not_the_release(left, tmp_path, change):
+    content, place = left[1][0], tmp_path / "other.zip"
+    held = parts(content)
+    if change in {"order", "packed"}:
+        with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED if change == "packed" else zipfile.ZIP_STORED) as other:
+            for name in reversed(held):
+                other.writestr(name, held[name])
+    elif change == "twice":
+        twice = [package.Part("files/note.md", SAFE), *(package.Part(*part) for part in held.items())]
+        with pytest.warns(UserWarning, match="Duplicate"):
+            place.write_bytes(b"".join(package.write(twice)))
+    else:
+        broken = {"cut": content[:-1], "longer": content + b"\0", "before": b"#!" + content}
+        place.write_bytes(broken.get(change, content))
+    if change == "comment":
+        with zipfile.ZipFile(place, "a") as other:
+            other.comment = b"more"
+    with pytest.raises((Tampered, Unreadable)):
+        certificate.verify(place, left[2])
+
+
+def test_an_unpacked_release_verifies_and_every_change_shows(left, tmp_path):
+    _, contents, key = left
     folder = tmp_path / "release"
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(contents[0])) as archive:
         archive.extractall(folder)
     certificate.verify(folder, key)
-    file = folder / "files" / "table.csv"
-    file.chmod(0o600)
+    file = folder / "files" / "out" / "table.csv"
     file.write_bytes(SAFE + b"2,1\n")
     with pytest.raises(Tampered, match="byte for byte"):
         certificate.verify(folder, key)
@@ -59,43 +133,160 @@ def test_an_unpacked_release_verifies_and_every_change_shows(home, tmp_path):
         certificate.verify(folder, key)
 
 
-def test_a_certificate_that_was_edited_does_not_verify(home, tmp_path):
-    content = collected(home, home.released())
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        said = json.loads(archive.read("certificate.json"))
-    said["certificate"]["requester"] = "ben"
-    with pytest.raises(Tampered, match="signature"):
-        certificate.read(json.dumps(said).encode(), checkpoint.public_key(home.settings))
-
-
-def test_what_the_checkpoint_key_signs_elsewhere_is_no_certificate(home):
-    statement = {"format": certificate.FORMAT, "files": []}
-    other = checkpoint.sign_bytes(home.settings, certificate.stated(statement), "something-else")
+@pytest.mark.parametrize("change", ["statement", "space", "padding"])
+def test_a_certificate_that_was_edited_does_not_verify(left, change):
+    content = parts(left[1][0])["certificate.json"]
+    if change == "statement":
+        content = content.replace(b'"requester": "ann"', b'"requester": "ben"')
+    elif change == "space":
+        content = content.replace(b"\n", b"\n ", 1)
+    else:  # the last letter of a signature has four bits that say nothing
+        at = content.index(b'==",\n') if b'==",\n' in content else content.index(b'=="\n')
+        content = content[: at - 1] + bytes([content[at - 1] + 1]) + content[at:]
     with pytest.raises(Tampered):
-        certificate.read(certificate.sealed(statement, other), checkpoint.public_key(home.settings))
+        certificate.read(content, left[2])
+
+
+def test_a_release_of_the_first_format_still_verifies(left, tmp_path):
+    house, _, key = left
+    file = {"name": "t.csv", "sha256": certificate.digest(SAFE)}
+    said = {"format": "hortus-release/1", "project": "sunrise", "request": 1, "files": [file]}
+    signed = certificate.sealed(said, checkpoint.sign_bytes(house.settings, certificate.stated(said)))
+    place = tmp_path / "old.zip"
+    written = package.write([package.Part("files/t.csv", SAFE), package.Part("certificate.json", signed)])
+    place.write_bytes(b"".join(written))
+    assert certificate.verify(place, key)["project"] == "sunrise"
+
+
+def test_the_entry_of_a_release_is_proved_to_be_in_the_log_that_anyone_can_have(left, held):
+    house, _, key = left
+    said = certificate.verify(held, key)["audit"]
+    with house.records.read() as session:
+        assert session.get_one(EntryRow, said["entry"]).body.decode() == said["body"]
+        notes = {signed: signed for signed in session.scalars(select(CheckpointRow.note))}
+        bodies = list(session.scalars(select(EntryRow.body).order_by(EntryRow.seq)))
+    assert said["checkpoint"] in notes
+    by = note.verifier(checkpoint.note_key(house.settings))
+    assert not verify.log(bodies, notes, by).faults
+
+
+@pytest.mark.parametrize("change", ["entry", "proof", "body", "checkpoint"])
+def test_a_signed_certificate_whose_entry_is_not_in_the_log_does_not_verify(left, change):
+    house, contents, key = left
+    said = json.loads(parts(contents[0])["certificate.json"])["certificate"]
+    other = json.loads(parts(contents[1])["certificate.json"])["certificate"]
+    said["audit"][change] = 0 if change == "entry" else [] if change == "proof" else other["audit"][change]
+    signed = certificate.sealed(said, checkpoint.sign_bytes(house.settings, certificate.stated(said)))
+    with pytest.raises(Tampered):
+        certificate.read(signed, key)
+
+
+def test_each_release_of_a_project_names_the_one_before(left, tmp_path):
+    _, contents, key = left
+    first, second = (parts(content)["certificate.json"] for content in contents)
+    place = tmp_path / "second.zip"
+    place.write_bytes(contents[1])
+    said = certificate.verify(place, key, previous=first)
+    assert said["previous"] == {"request": 1, "round": 1, "sha256": certificate.digest(first)}
+    with pytest.raises(Tampered, match="previous"):
+        certificate.verify(place, key, previous=second)
+
+
+def test_the_disclosure_record_goes_with_the_release_and_stays(left):
+    house, contents, _ = left
+    record = parts(contents[0])["disclosure-record.json"]
+    with house.records.read() as session:
+        assert session.get_one(ReleaseRow, (1, 1)).record.encode() == record
+    said = json.loads(record)
+    assert said["thresholds"]["smallest_count"]["value"] == 10
+    assert said["thresholds"]["smallest_count"]["source"]
+    assert said["rules"]["F1"]["sentence"]
+    assert [one["sha256"] for one in said["outputs"]] == [
+        certificate.digest(content) for name, content in parts(contents[0]).items() if name.startswith("files/")
+    ]
+
+
+def test_what_the_checkpoint_key_signs_elsewhere_is_no_certificate(left):
+    house, _, key = left
+    said = {"format": certificate.FORMAT, "files": []}
+    elsewhere = checkpoint.sign_bytes(house.settings, certificate.stated(said), "something-else")
+    here = checkpoint.sign_bytes(house.settings, certificate.stated(said))
+    with pytest.raises(Tampered):
+        certificate.read(certificate.sealed(said, elsewhere), key)
+    with pytest.raises(Unreadable):  # signed, and says nothing
+        certificate.read(certificate.sealed(said, here), key)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"{}", b"not json", b'{"certificate": 1, "signature": "!"}', b"[" * 100_000]
 )
-def test_what_is_no_certificate_is_unreadable(home, content):
+def test_what_is_no_certificate_is_unreadable(left, content):
     with pytest.raises(Unreadable):
-        certificate.read(content, checkpoint.public_key(home.settings))
+        certificate.read(content, left[2])
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"text"])
-def test_what_is_no_zip_is_unreadable(home, tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"text", b"PK\x05\x06" + bytes(18)])
+def test_what_is_no_release_is_unreadable(left, tmp_path, content):
     (tmp_path / "x.zip").write_bytes(content)
     with pytest.raises(Unreadable):
-        certificate.verify(tmp_path / "x.zip", checkpoint.public_key(home.settings))
+        certificate.verify(tmp_path / "x.zip", left[2])
 
 
-def test_only_what_is_approved_is_released(house):
-    request = house.in_review()
-    house.vote(request, "bob")
+# --- the crate --------------------------------------------------------------------------------------------------------
+def test_everything_the_crate_points_at_is_told_of_in_it(left):
+    graph = json.loads(parts(left[1][0])["ro-crate-metadata.json"])["@graph"]
+    told = {entity["@id"] for entity in graph}
+
+    def pointed(value):
+        if isinstance(value, dict):
+            return {value["@id"]} if set(value) == {"@id"} else set().union(*map(pointed, value.values()))
+        return set().union(*map(pointed, value)) if isinstance(value, list) else set()
+
+    elsewhere = ("https://w3id.org/shp#", "https://w3id.org/ro/", "https://w3id.org/workflowhub/")
+    outside = {name for name in pointed(graph) - told if not name.startswith(elsewhere)}
+    assert outside == set()
+    assert len(told) == len(graph)
+
+
+def test_the_crate_says_what_the_five_safes_profile_asks_for(left):
+    content = parts(left[1][0])
+    graph = {entity["@id"]: entity for entity in json.loads(content["ro-crate-metadata.json"])["@graph"]}
+    root = graph["./"]
+    assert root["conformsTo"] == {"@id": "https://w3id.org/5s-crate/0.4"}
+    assert graph[root["sourceOrganization"]["@id"]]["@type"] == "Project"
+    assert graph[root["mainEntity"]["@id"]]["conformsTo"]["@id"].startswith(
+        "https://w3id.org/workflowhub/workflow-ro-crate"
+    )
+    assert {part["@id"] for part in root["hasPart"]} == set(content) - {"ro-crate-metadata.json"}
+    acts = [graph[act["@id"]] for act in root["mentions"]]
+    made = [act for act in acts if act["@type"] == "CreateAction"]
+    assert [graph[act["agent"]["@id"]]["@type"] for act in made] == ["Person"]
+    assert {act["additionalType"]["@id"].partition("#")[2] for act in acts if act not in made} == {
+        "CheckValue", "SignOff", "DisclosureCheck",
+    }  # fmt: skip
+    assert all(act["actionStatus"] == crate.DONE and len(act["name"]) >= 10 and act["endTime"] for act in acts)
+    assert {act["agent"]["@id"] for act in acts} == {"#ann", "#airlock", "#bob", "#carol"}
+    assert graph["files/out/table.csv"]["sha256"] == certificate.digest(SAFE)
+
+
+# --- who, when, how often ---------------------------------------------------------------------------------------------
+def test_only_what_is_approved_is_released(home):
+    request = home.in_review()
+    home.vote(request, "bob")
     with pytest.raises(StepRefused):
-        house.release(request)
-    assert house.state(request) is State.IN_REVIEW
+        home.release(request)
+    assert home.state(request) is State.IN_REVIEW
+
+
+def test_of_a_round_only_the_approved_files_leave(home):
+    request = home.in_review({"a.csv": SAFE, "b.csv": MORE})
+    for person in ("bob", "carol"):
+        home.vote(request, person, files={0: Verdict.APPROVE, 1: Verdict.SEND_BACK})
+    home.release(request)
+    content = parts(collected(home, request))
+    assert [name for name in content if name.startswith("files/")] == ["files/a.csv"]
+    assert json.loads(content["certificate.json"])["certificate"]["held_back"] == 1
+    assert (home.state(request), home.files(request)) == (State.RETURNED, {"a.csv": "released", "b.csv": "returned"})
 
 
 def test_the_rules_are_asked_again_at_the_last_moment(house):
@@ -109,20 +300,34 @@ def test_the_rules_are_asked_again_at_the_last_moment(house):
     assert house.acts()[-1] == "export.release.refused"
 
 
-def test_nothing_is_collected_from_a_project_that_was_suspended_since(house):
-    token = house.link(house.released())
-    with house.act("project.suspend") as session:
-        projects.suspend(session, "sunrise", why="a test", actor="host/test", now=house.now)
+def test_a_release_whose_disk_is_full_has_not_begun(home, monkeypatch):
+    request = home.approved()
+
+    def full(_settings, _content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(staging, "keep", full)
+    with pytest.raises(Unavailable, match="No space left"):
+        home.release(request)
+    monkeypatch.undo()
+    assert (home.state(request), home.files(request)) == (State.APPROVED, {"table.csv": "approved"})
+    home.release(request)
+    assert home.state(request) is State.RELEASED
+
+
+def test_nothing_is_collected_from_a_project_that_was_suspended_since(home):
+    token = home.link(home.released())
+    with home.act("project.suspend") as session:
+        projects.suspend(session, "sunrise", why="a test", actor="host/test", now=home.now)
     with pytest.raises(Refused):
-        house.collect(token)
+        home.collect(token)
 
 
 def test_a_stored_file_that_changes_between_link_and_stream_cuts_the_stream(home):
-    request = home.released({"a.csv": SAFE, "b.csv": b"arm,n\na,30\nb,30\n"})
-    bundle = home.collect(home.link(request))
-    place = home.stored(b"arm,n\na,30\nb,30\n")
+    bundle = home.collect(home.link(home.released({"a.csv": SAFE, "b.csv": MORE})))
+    place = home.stored(MORE)
     place.chmod(0o600)
-    place.write_bytes(b"arm,n\na,30\nb,99\n")
+    place.write_bytes(MORE.replace(b"b,30", b"b,99"))
     came = bytearray()
     with pytest.raises(Tampered):
         came.extend(byte for part in release.stream(home.settings, bundle) for byte in part)
@@ -131,62 +336,80 @@ def test_a_stored_file_that_changes_between_link_and_stream_cuts_the_stream(home
         zipfile.ZipFile(io.BytesIO(came))
 
 
-@pytest.mark.parametrize("change", ["size", "sha256", "name", "manifest"])
+def edited(home, statement):
+    with home.act("test.edit") as session:
+        session.execute(statement)
+        audit.append(session, "test.edit", actor="host/test", subject="home", at=home.now)
+
+
+@pytest.mark.parametrize("change", ["size", "sha256", "name", "leaves_sha256", "manifest"])
 def test_rows_edited_in_the_database_release_nothing(home, change):
     request = home.approved()
-    with home.act("test.edit") as session:
-        if change == "manifest":
+    rows = b"person,age\nP1,44\n"
+    if change == "manifest":
+        with home.records.read() as session:
             text = session.get_one(RoundRow, (request, 1)).manifest
-            session.execute(update(RoundRow).values(manifest=text.replace("table.csv", "other.csv")))
-            session.execute(update(FileRow).values(name="other.csv"))
-        elif change == "sha256":
-            session.execute(update(FileRow).values(sha256=staging.keep(home.settings, b"person,age\nP1,44\n")))
-        else:
-            session.execute(update(FileRow).values({change: 3 if change == "size" else "other.csv"}))
-        from tre.records import audit
-
-        audit.append(session, "test.edit", actor="host/test", subject="home", at=home.now)
+        edited(home, update(RoundRow).values(manifest=text.replace("table.csv", "other.csv")))
+        edited(home, update(FileRow).values(name="other.csv"))
+    elif "sha256" in change:
+        edited(home, update(FileRow).values({change: staging.keep(home.settings, rows)}))
+    else:
+        edited(home, update(FileRow).values({change: 3 if change == "size" else "other.csv"}))
     with pytest.raises((Tampered, Refused)):
         home.release(request)
     with home.records.read() as session:
         assert session.get(ReleaseRow, (request, 1)) is None
 
 
+def test_a_certificate_edited_in_the_database_is_not_handed_out(home):
+    request = home.released()
+    with home.records.read() as session:
+        text = session.get_one(ReleaseRow, (request, 1)).certificate
+    token = home.link(request)
+    edited(home, update(ReleaseRow).values(certificate=text.replace(b"bob", b"ben")))
+    with pytest.raises(Tampered):
+        home.collect(token)
+
+
 def test_votes_moved_to_other_bytes_release_nothing(home):
     request = home.approved()
-    with home.act("test.edit") as session:
-        session.execute(update(VoteRow).values(manifest_sha256="0" * 64))
-        from tre.records import audit
-
-        audit.append(session, "test.edit", actor="host/test", subject="home", at=home.now)
+    edited(home, update(VoteRow).values(manifest_sha256="0" * 64))
     with pytest.raises(Refused) as refused:
         home.release(request)
     assert "R21" in refused.value.rules
 
 
-def test_a_link_is_for_the_requester_alone(house):
-    request = house.released()
+def test_a_link_is_for_the_requester_alone(home):
+    request = home.released()
     with pytest.raises(NotFound):
-        house.link(request, person="ben")
-    token = house.link(request)
+        home.link(request, person="ben")
+    token = home.link(request)
     with pytest.raises(Refused, match="another person"):
-        house.collect(token, person="ben")
-    assert house.collect(token).request == request
+        home.collect(token, person="ben")
+    assert home.collect(token).request == request
+    with pytest.raises(Refused, match="works once"):
+        home.collect(token)
 
 
-def test_a_suspended_requester_collects_nothing(house):
-    token = house.link(house.released())
-    with house.act("person.suspend") as session:
-        accounts.suspend(session, "ann", why="a test", actor="host/test", now=house.now)
+def test_a_suspended_requester_collects_nothing(home):
+    token = home.link(home.released())
+    with home.act("person.suspend") as session:
+        accounts.suspend(session, "ann", why="a test", actor="host/test", now=home.now)
     with pytest.raises(Refused):
-        house.collect(token)
+        home.collect(token)
 
 
-def test_a_new_link_ends_the_one_before_and_there_are_few(home):
+def test_a_new_link_ends_the_one_before_and_there_are_few_for_a_few_days(home):
     request = home.released()
     tokens = [home.link(request) for _ in range(release.MOST_LINKS)]
     with pytest.raises(Refused, match="expired"):
         home.collect(tokens[0])
     with pytest.raises(Refused, match="links were made"):
         home.link(request)
-    home.collect(tokens[-1])
+    home.later(days=release.LASTS_DAYS)
+    with pytest.raises(Refused, match="expired"):
+        home.collect(tokens[-1])
+    with pytest.raises(Refused, match="for 7 days"):
+        home.link(request)
+    with home.records.read() as session:
+        assert {link.round for link in session.scalars(select(LinkRow))} == {1}
