@@ -7,9 +7,11 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import func, select
 
 from policies.facts import Role
+from tests import builders
 from tests.builders import HOST, PASSWORD, a_person
 from tests.hub import a_hub
 from tre.errors import Refused
@@ -18,6 +20,15 @@ from tre.records.tables import AddressRow, EntryRow
 from tre.rooms.authenticator import ASK_AGAIN_SECONDS, IDLE, LONGEST, HouseAuthenticator, address_of, began
 
 HOME, AWAY, EVIL = "192.0.2.7", "198.51.100.9", "203.0.113.66"
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch):
+    """Hash with the least work that there is: these are claims about counts and sessions, not about the hash."""
+    fast = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(accounts, "HASHER", fast)
+    monkeypatch.setattr(accounts, "DECOY", fast.hash("nobody's"))
+    monkeypatch.setattr(builders, "_made", {})
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from sqlalchemy import select
 
-from tests.builders import HOST
+from tests.builders import HOST, rules_only
 from tests.tre.data import made
 from tre.data import catalogue, extract, risk, silo
 from tre.data.deid import dates, pseudonyms
@@ -32,6 +32,7 @@ def source(folder, name):
         return list(csv.DictReader(file))
 
 
+@rules_only
 def test_each_action_does_what_the_plan_says(settings, records, now, tmp_path):
     """The whole extract once more, by hand from the source: no row more, none less."""
     made.an_extract(records, settings, now, tmp_path)
@@ -58,6 +59,7 @@ def test_each_action_does_what_the_plan_says(settings, records, now, tmp_path):
     }
 
 
+@rules_only
 def test_a_missing_value_stays_missing_under_every_action(settings, records, now, tmp_path):
     people = list(made.some_people())
     visits = [{**visit, "day": "", "place": "", "age": "", "dose": ""} for visit in made.some_visits(people)]
@@ -66,6 +68,7 @@ def test_a_missing_value_stays_missing_under_every_action(settings, records, now
         assert [row[name] for name in ("day", "place", "age", "dose")] == [None] * 4
 
 
+@rules_only
 def test_intervals_of_a_person_stay_what_they_were(settings, records, now, tmp_path):
     made.an_extract(records, settings, now, tmp_path)
     by_person = {}
@@ -75,6 +78,7 @@ def test_intervals_of_a_person_stay_what_they_were(settings, records, now, tmp_p
     assert gaps == {(), (timedelta(30),), (timedelta(30),) * 2}
 
 
+@rules_only
 def test_two_projects_cannot_be_linked_by_pseudonym_order_or_date(settings, records, now, tmp_path):
     made.an_extract(records, settings, now, tmp_path)
     made.let_use(records, settings, now, "moonrise")
@@ -87,6 +91,7 @@ def test_two_projects_cannot_be_linked_by_pseudonym_order_or_date(settings, reco
     assert sorted(row["born"] for row in mine) == sorted(row["born"] for row in theirs)
 
 
+@rules_only
 def test_the_same_input_gives_the_same_bytes_and_the_order_of_the_source_is_gone(settings, records, now, tmp_path):
     people = list(made.some_people())
     first = made.an_extract(records, settings, now, tmp_path, people=people)
@@ -101,6 +106,7 @@ def test_the_same_input_gives_the_same_bytes_and_the_order_of_the_source_is_gone
     assert [row.number for row in (first, again, third)] == [1, 2, 3]
 
 
+@rules_only
 def test_an_extract_is_readable_by_all_and_writable_by_none(settings, records, now, tmp_path):
     row = made.an_extract(records, settings, now, tmp_path)
     folder = settings.extract("sunrise", "trial", row.number)
@@ -161,6 +167,7 @@ def test_a_version_keeps_the_plan_it_came_in_under(settings, records, now, tmp_p
     assert "name" not in table(settings, "people", number=2)[0]
 
 
+@rules_only
 def test_groups_that_are_too_small_are_refused_with_a_remedy(settings, records, now, tmp_path):
     made.bring_in(records, settings, now, made.files(tmp_path))
     made.let_use(records, settings, now, smallest=31)
@@ -179,6 +186,7 @@ def test_the_committee_may_ask_more_of_an_extract_than_the_project(settings, rec
     assert "smaller than 31" in extract.refusal(made.prepare(records, settings, now)).remedies[0]
 
 
+@rules_only
 def test_what_the_committee_asks_beside_k_stops_an_extract(settings, records, now, tmp_path):
     made.bring_in(records, settings, now, made.files(tmp_path))
     made.let_use(records, settings, now, asked=committee.Asked.PARTNERS)
@@ -192,6 +200,7 @@ def test_every_set_of_thresholds_can_be_asked_for():
     assert set(known) == set(committee.Asked)
 
 
+@rules_only
 def test_risk_counts_persons_not_rows(settings, records, now, tmp_path):
     """One woman with forty visits is one person."""
     people = list(made.some_people())
@@ -205,6 +214,7 @@ def test_risk_counts_persons_not_rows(settings, records, now, tmp_path):
     assert measured["classes"] == 2
 
 
+@rules_only
 def test_a_person_with_several_rows_stands_in_the_group_of_all_their_values(settings, records, now, tmp_path):
     people = list(made.some_people())
     visits = [
@@ -217,6 +227,7 @@ def test_a_person_with_several_rows_stands_in_the_group_of_all_their_values(sett
     assert (measured["k"], measured["classes"], measured["persons"]) == (1, 2, 60)
 
 
+@rules_only
 def test_an_edited_silo_gives_no_extract(settings, records, now, tmp_path):
     made.bring_in(records, settings, now, made.files(tmp_path))
     made.let_use(records, settings, now)
@@ -245,6 +256,7 @@ def test_a_withdrawn_dataset_is_not_prepared(settings, records, now, tmp_path):
         made.prepare(records, settings, now)
 
 
+@rules_only
 def test_another_person_in_a_row_has_the_same_pseudonym_everywhere(settings, records, now, tmp_path):
     """A mother is a subject too: `of: subject` on a second column."""
     plan = made.PLAN.replace("place: {action: generalise, prefix: 9,", "place: {action: pseudonym, of: subject,")

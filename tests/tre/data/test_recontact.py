@@ -64,6 +64,7 @@ def test_the_clinical_contact_alone_is_told_every_number_of_the_person(records, 
     assert [path.name for path in place.parent.iterdir() if path.suffix] == [place.name]
 
 
+@rules_only
 def test_what_is_recorded_names_nobody(records, settings, now, tmp_path):
     found.a_world(records, settings, now, tmp_path)
     number = found.an_approved(records, settings, now, the(settings, 7))
@@ -87,6 +88,7 @@ def test_one_no_is_enough(records, settings, now, tmp_path):
         answer(records, settings, number, actor=HOST, now=now)
 
 
+@rules_only
 def test_a_person_of_a_dataset_with_its_own_table_is_found(records, settings, now, tmp_path):
     made.an_extract(records, settings, now, tmp_path)
     found.approvers(records, settings, now)
@@ -99,6 +101,7 @@ def test_a_person_of_a_dataset_with_its_own_table_is_found(records, settings, no
     ]
 
 
+@rules_only
 def test_a_pseudonym_from_before_a_merge_and_before_new_keys_is_found(records, settings, now, tmp_path):
     private = found.a_world(records, settings, now, tmp_path)
     linked.load(records, settings, now, tmp_path, [*linked.ids(), ("subject", "subject", "p7", "p8")])

@@ -49,6 +49,7 @@ def test_whoever_withdrew_is_in_no_table_of_the_next_extract(records, settings, 
     assert len(people(settings, 2)) == linked.COUNT - 1
 
 
+@rules_only
 def test_whoever_withdrew_from_one_dataset_stays_in_others(records, settings, now, tmp_path):
     linked.an_extract(records, settings, now, tmp_path)
     withdraw(records, settings, now, dataset="other")
@@ -59,6 +60,7 @@ def test_whoever_withdrew_from_one_dataset_stays_in_others(records, settings, no
     assert gone(settings, 3) not in people(settings, 3)
 
 
+@rules_only
 def test_a_withdrawal_is_recorded_without_the_person(records, settings, now, tmp_path):
     linked.load(records, settings, now, tmp_path, [("ehr", "mrn", "QX4711", "subject-QX"), ("ehr", "mrn", "2", "b")])
     withdraw(records, settings, now, ("ehr", "mrn", "QX4711"))
@@ -143,6 +145,7 @@ class _Meter:
 
 
 # --- a dataset with a table of its own --------------------------------------------------------------------------------
+@rules_only
 def test_a_dataset_that_lists_its_persons_lets_one_withdraw(records, settings, now, tmp_path):
     made.an_extract(records, settings, now, tmp_path)
     persons.withdraw(records, settings, "trial", "40007", reason="consent ended", actor=HOST, now=now + LATER)
@@ -164,6 +167,7 @@ def test_persons_of_a_linkage_withdraw_there(records, settings, now, tmp_path):
 
 
 # --- epochs -----------------------------------------------------------------------------------------------------------
+@rules_only
 def test_new_keys_give_new_pseudonyms_and_old_ones_are_still_known(records, settings, now, tmp_path):
     linked.an_extract(records, settings, now, tmp_path)
     with records.act(HOST, "project.rotate", "project/sunrise") as session:
@@ -181,6 +185,7 @@ def test_new_keys_give_new_pseudonyms_and_old_ones_are_still_known(records, sett
         assert {(leak.kind, leak.detail) for leak in leaks} == {("pseudonym", "a pseudonym of project sunrise")}
 
 
+@rules_only
 def test_identifiers_of_every_epoch_are_still_found(records, settings, now, tmp_path):
     made.an_extract(records, settings, now, tmp_path)
     with records.act(HOST, "project.rotate", "project/sunrise") as session:
