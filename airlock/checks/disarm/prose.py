@@ -16,7 +16,7 @@ _SELECTORS = (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01
 _UNSEEN = frozenset({"Cf", "Cc", "Co", "Cs", "Cn"})
 _LINES = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _ODD = re.compile(r"[^\n\x20-\x7e]")
-_TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
+_TRAILING = re.compile(r"(?<![ \t])[ \t]++$", re.MULTILINE)
 
 
 def rewrite(content: bytes, limits: Thresholds) -> bytes:

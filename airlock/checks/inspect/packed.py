@@ -27,7 +27,7 @@ _SIGNS = "[A-Za-z0-9+/_-]"
 _TEXTS = frozenset({"csv", "txt", "md", "json"})
 _PAGE = r"\A\s*(?:<\?xml|<!doctype|<html|<svg|<[a-z]\w*(?: [a-z-]+=|>))"
 _OBJECT = r"<(?:script|svg|iframe|object|embed|style|template|math)\b"
-_OTHERS = r"\A\s*(?:@relation\b|ID;P|TABLE\r?\n0,1\r?\n)|^(?:INSERT INTO|COPY) \S+.{0,400}\b(?:VALUES|FROM stdin)"
+_OTHERS = r"\A\s*(?:@relation\b|ID;P|TABLE\r?\n0,1\r?\n)|^(?:INSERT INTO|COPY) \S{1,200}.{0,400}\b(?:VALUES|FROM stdin)"
 TRACES = (
     Trace("a file inside a link (data:)", _made(r"\bdata:[\w.+-]+/[\w.+-]+[;,]|\bdata:;base64,"), "take it out"),
     Trace(

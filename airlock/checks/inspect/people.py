@@ -41,7 +41,7 @@ FORMATS = (
     _format("features of a genome (GFF)", r"^##gff-version"),
     _format(
         "genotypes of a person (consumer test)",
-        rf"^#?\s*\"?rsid\"?{_SEP}+\"?chromosome\"?{_SEP}+\"?position\"?{_SEP}+\"?(?:genotype|allele1)",
+        rf"^#?[ \t]{{0,9}}\"?rsid\"?{_SEP}+\"?chromosome\"?{_SEP}+\"?position\"?{_SEP}+\"?(?:genotype|allele1)",
     ),
     _format("genotypes (HapMap)", rf"^rs#{_SEP}+alleles{_SEP}+chrom"),
     _format("samples of people (Oxford)", r"^ID_1[ \t]+ID_2[ \t]+missing", r"^0 0 0(?: [DCPB])+$"),

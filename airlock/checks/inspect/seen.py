@@ -1,5 +1,6 @@
 """A text as its detectors look at it: the signs, the lines, the tables in it."""
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +33,7 @@ class Seen:
             return ()
         try:
             return tables.tables(self.file)
-        except (ValueError, RecursionError, tables.csv.Error):
+        except (ValueError, RecursionError, csv.Error):
             return ()
 
     def line(self, at: int) -> str:

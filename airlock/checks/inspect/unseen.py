@@ -16,7 +16,7 @@ _LINES = frozenset("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 _TAGS = range(0xE0000, 0xE01F0)
 _SELECTORS = range(0xFE00, 0xFE10)
 _ENDS = re.compile(r"\r\n|\r|\n")
-_TRAILING = re.compile(r"[^\S\n\r]+(?=[\r\n]|\Z)")
+_TRAILING = re.compile(r"(?<![^\S\n\r])[^\S\n\r]++(?=[\r\n]|\Z)")
 _FIX = "type the text again without them"
 
 
