@@ -80,7 +80,11 @@ def verify(proof: str, public_key: str) -> dict[str, object]:
 
 def _folders(settings: Settings, name: str) -> Mapping[str, Path]:
     """Return every folder in which the house keeps data of one project."""
-    return {"extracts": settings.extracts / name, "workspace_homes_outboxes": settings.workspace(name).parent}
+    return {
+        "extracts": settings.extracts / name,
+        "imports": settings.imports / name,
+        "workspace_homes_outboxes": settings.workspace(name).parent,
+    }
 
 
 def _to_go(session: Session, name: str, folders: Mapping[str, Path], *, now: datetime) -> dict[str, audit.Fact]:

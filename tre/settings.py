@@ -169,6 +169,11 @@ class Settings(BaseSettings):
         return self.home / "extracts"
 
     @property
+    def imports(self) -> Path:
+        """Folder 0700 of what came in through the airlock: imports/<project>/<import>/..., read-only."""
+        return self.home / "imports"
+
+    @property
     def recontact(self) -> Path:
         """Folder 0700 of the clinical contacts' public keys and of the answers that are sealed for them."""
         return self.home / "recontact"

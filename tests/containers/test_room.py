@@ -48,6 +48,7 @@ def test_a_room_has_exactly_these_mounts(house, room):
     sockets = settings.room_sockets("sunrise", "alice")
     expected = {
         (str(settings.extract("sunrise", "trial", 1)), "/data/trial", False),
+        (str(settings.imports / "sunrise"), "/imports", False),
         (str(settings.workspace("sunrise")), "/workspace", True),
         (str(settings.person_home("sunrise", "alice")), "/home/analyst", True),
         (str(settings.outbox("sunrise", "alice")), "/outbox", True),
@@ -84,7 +85,7 @@ def test_a_room_has_exactly_these_walls(room, house):
         "Tmpfs": {"/tmp": "rw,nosuid,nodev,noexec,size=512m,mode=1777"},
         "Ulimits": [{"Name": "core", "Hard": 0, "Soft": 0}],
     }
-    assert len(mounts) == 6
+    assert len(mounts) == 7
     assert len(options) == 2
     assert "no-new-privileges:true" in options
     (profile,) = (option.removeprefix("seccomp=") for option in options if option.startswith("seccomp="))
@@ -161,9 +162,10 @@ def test_libraries_of_an_analyst_work_under_the_profile(alice):
 
 def test_a_new_home_has_the_ways_to_data_and_outbox(alice):
     said = alice.run(
-        "sunrise", "import os; print(*(os.readlink('/home/analyst/' + n) for n in ('data', 'workspace', 'outbox')))"
+        "sunrise",
+        "import os; print(*(os.readlink('/home/analyst/' + n) for n in ('data', 'imports', 'workspace', 'outbox')))",
     )
-    assert said == "/data /workspace /outbox\n"
+    assert said == "/data /imports /workspace /outbox\n"
 
 
 def test_the_opening_is_in_the_log_with_mounts_and_image(house, alice):

@@ -56,12 +56,16 @@ def files(home):
 
 
 def test_nothing_of_a_closed_project_is_left_and_that_is_signed(closed, settings, now):
+    came_in = settings.imports / "sunrise" / "1" / "data.csv"
+    came_in.parent.mkdir(parents=True)
+    came_in.write_bytes(b"a,b\n1")
     proof = delete(closed, settings, now)
     assert files(settings.home) == []
     assert (settings.workspace("harbour") / "data.csv").is_file()
     said = closing.verify(proof, checkpoint.public_key(settings))
     assert said["folders"] == {
         "extracts": {"files": 1, "bytes": 5},
+        "imports": {"files": 1, "bytes": 5},
         "workspace_homes_outboxes": {"files": 3, "bytes": 15},
     }
     assert [one["dataset"] for one in said["extracts"]] == ["trial"]

@@ -126,7 +126,7 @@ def metadata() -> MetaData:
 def _make_folders(settings: Settings) -> None:
     files.folder(settings.home, 0o711)
     closed = (settings.keys, settings.secrets, settings.silo, settings.released, settings.mails, settings.logs)
-    for path in (*closed, settings.extracts):  # the engine mounts extracts; nobody else of the host goes in
+    for path in (*closed, settings.extracts, settings.imports):  # the engine mounts these; nobody else goes in
         files.folder(path, 0o700)
     for path in (settings.sockets, settings.home / "projects"):
         files.folder(path, 0o711)

@@ -15,7 +15,7 @@ from tre.rooms.room import Room
 from tre.settings import Settings
 
 # What a person finds in their home at the first start: shown as folders in JupyterLab's file list.
-SHORTCUTS = {"data": "/data", "workspace": "/workspace", "outbox": "/outbox"}
+SHORTCUTS = {"data": "/data", "imports": "/imports", "workspace": "/workspace", "outbox": "/outbox"}
 
 
 def make(settings: Settings, room: Room, *, notebooks: Iterable[Path] = ()) -> None:
@@ -25,6 +25,8 @@ def make(settings: Settings, room: Room, *, notebooks: Iterable[Path] = ()) -> N
             raise Unavailable(f"the extract at {bind.source} is not there: prepare it again (`tre extract prepare`)")
     for parent in _parents(settings, room):
         _own(parent, 0, 0o711)
+    _own(settings.imports, 0, 0o700)
+    _own(settings.imports / room.project, 0, 0o755)
     for folder in (settings.workspace(room.project), settings.outbox(room.project, room.person)):
         _own(folder, room.uid, 0o700)
     home = settings.person_home(room.project, room.person)

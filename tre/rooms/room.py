@@ -152,6 +152,7 @@ def _binds(settings: Settings, project: str, person: str, mounts: Sequence[Mount
     sockets = settings.room_sockets(project, person)
     return (
         *data,
+        Bind(source=settings.imports / project, target="/imports"),
         Bind(source=settings.workspace(project), target="/workspace", writable=True),
         Bind(source=settings.person_home(project, person), target="/home/analyst", writable=True),
         Bind(source=settings.outbox(project, person), target="/outbox", writable=True),

@@ -23,6 +23,7 @@ MODES = {
     "mail": 0o700,
     "logs": 0o700,
     "extracts": 0o700,
+    "imports": 0o700,
     "run": 0o711,
     "projects": 0o711,
     "keys/root.key": 0o400,

@@ -26,6 +26,7 @@ def test_a_room_mounts_what_was_allowed_and_its_own_folders(made, settings):
     assert [(str(bind.source.relative_to(home)), bind.target, bind.writable) for bind in made.binds] == [
         ("extracts/sunrise/trial/3", "/data/trial", False),
         ("extracts/sunrise/scans/1", "/data/scans", False),
+        ("imports/sunrise", "/imports", False),
         ("projects/sunrise/workspace", "/workspace", True),
         ("projects/sunrise/people/ann/home", "/home/analyst", True),
         ("projects/sunrise/people/ann/outbox", "/outbox", True),
@@ -112,6 +113,9 @@ def test_folders_belong_to_the_project_and_their_parents_to_root(made, settings)
         found = place.stat()
         assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (64_001, 64_001, 0o700)
         assert (place.parent.stat().st_uid, place.parent.stat().st_mode & 0o7777) == (0, 0o711)
+    came_in = settings.imports / "sunrise"
+    assert (came_in.stat().st_uid, came_in.stat().st_mode & 0o7777) == (0, 0o755)
+    assert (settings.imports.stat().st_uid, settings.imports.stat().st_mode & 0o7777) == (0, 0o700)
     sockets = settings.room_sockets("sunrise", "ann")
     assert ((sockets / "in").stat().st_uid, (sockets / "api").stat().st_uid) == (64_001, 0)
 
