@@ -33,6 +33,8 @@ up: setup ## run the TRE of TRE_HOME
 setup-test: setup
 	@$(call install,$(TESTS))
 	@[ -d tests/openid/node_modules ] || npm ci --prefix tests/openid --silent
+	@[ -x .hortus/roc/bin/python ] || { $(BIN)/uv venv --quiet .hortus/roc \
+	  && $(BIN)/uv pip install --quiet --python .hortus/roc/bin/python roc-validator==0.13.0; }
 
 test: setup-test ## every test, on a real Docker Engine, PostgreSQL and browser; none may be skipped
 	@$(ROOT) env HORTUS_ALL=1 $(BIN)/python -m pytest -m "not bench" -n 4 --junitxml=.hortus/tests.xml

@@ -46,8 +46,17 @@ class Around:
 def write(statement: Mapping[str, Any], around: Around) -> bytes:
     """Return the metadata file of a release."""
     graph = [*_top(statement, around), *_files(statement), *_people(statement, around), *_acts(statement, around)]
-    whole = {"@context": CONTEXT, "@graph": graph}
+    whole = {"@context": CONTEXT, "@graph": [_plain(entity) for entity in graph]}
     return json.dumps(whole, indent=2, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+
+
+def _plain(entity: Entity) -> Entity:
+    """Write a list of one as the one, and none as nothing: so RO-Crate 1.2 wants it."""
+    return {
+        key: value[0] if isinstance(value, list) and len(value) == 1 else value
+        for key, value in entity.items()
+        if value != []
+    }
 
 
 def _ref(to: str) -> Entity:
@@ -124,7 +133,7 @@ def _people(said: Mapping[str, Any], around: Around) -> Iterator[Entity]:
     }
     yield {
         "@id": "#airlock", "@type": "SoftwareApplication", "name": "The airlock's checks",
-        "version": said["software"], "provider": _ref(around.house),
+        "version": said["software"], "provider": _ref(around.house), "url": around.house,
     }  # fmt: skip
     homes = {name: f"https://ror.org/{ror.rpartition('/')[2]}" for name, ror in around.institutions.items()}
     yield {
@@ -138,7 +147,7 @@ def _people(said: Mapping[str, Any], around: Around) -> Iterator[Entity]:
             "affiliation": _ref(homes.get(name, around.house)),
             **({"memberOf": _ref("#project")} if name == said["requester"] else {}),
         }  # fmt: skip
-    yield from ({"@id": ror, "@type": "Organization", "name": ror} for ror in sorted(set(homes.values())))
+    yield from ({"@id": ror, "@type": "Organization", "name": ror, "url": ror} for ror in sorted(set(homes.values())))
     for name in around.datasets:
         yield {
             "@id": _data(name), "@type": "DigitalDocument", "name": f"Pseudonymised dataset {name}",
@@ -146,7 +155,7 @@ def _people(said: Mapping[str, Any], around: Around) -> Iterator[Entity]:
         }  # fmt: skip
     yield {
         "@id": "#permission", "@type": "DigitalDocumentPermission", "grantee": _ref("#project"),
-        "permissionType": "http://schema.org/ReadPermission",
+        "permissionType": "http://schema.org/ReadPermission", "name": "The project may read it, in its rooms",
     }  # fmt: skip
 
 
