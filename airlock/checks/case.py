@@ -1,6 +1,6 @@
 """One file of a round with everything that may be asked about it: what each check is given."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,9 +11,10 @@ from airlock.checks.confined import Look
 from airlock.checks.file import File
 from airlock.checks.thresholds import Thresholds
 from airlock.checks.told import Told
+from tre.data.differences import Apart
 from tre.data.measures import Measured, Why
-from tre.data.singled import Singled
 from tre.data.regressed import Regressed
+from tre.data.singled import Singled
 
 
 class Leak(Protocol):
@@ -50,6 +51,15 @@ class Evidence(Protocol):
 
     def everybody(self, more: Mapping[str, object]) -> int | Why:
         """Count the persons of a table, or say why not."""
+
+    def apart(self, manifests: Sequence[Made]) -> Apart:
+        """Sort the people of the project's data by the tables they are counted in."""
+
+    def cohort(self, made: Made) -> bytes:
+        """Write down who a table counts, for tables to come; empty where that cannot be asked."""
+
+    def differ(self, one: bytes, other: bytes) -> tuple[int, bool] | None:
+        """Return by how many people two such cohorts differ, and whether exactly."""
 
 
 @dataclass(frozen=True)
