@@ -166,7 +166,7 @@ def alike(number: Number) -> Iterator[Breach]:
         if weight.at == weight.persons:
             yield Breach("E3", "everybody in the group has this value")
         elif weight.at < limits.smallest_count:
-            yield Breach("E3", f"a value that fewer than {limits.smallest_count} persons have")
+            yield Breach("E3", f"a value that fewer than {limits.smallest_count} persons have", Severity.WARN)
     elif weight.verb not in {"persons", "proportion"} and weight.low == weight.high:
         yield Breach("E3", "everybody in the group has the same value", _zeros(limits))
 
