@@ -9,6 +9,7 @@ from airlock.checks import (
     bounds,
     counts,
     declared,
+    differencing,
     disclosure,
     genomics,
     graphs,
@@ -156,6 +157,13 @@ CHECKS = (
     ),
     Check(
         "bounds", TABLES, "A hidden cell cannot be worked out from totals, of this table or of others.", bounds.check
+    ),
+    Check(
+        "differencing",
+        TABLES,
+        "With what left before, of this project or another, it does not tell of a few people.",
+        differencing.check,
+        excepted=True,
     ),
     Check(
         "regression",
