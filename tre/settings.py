@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     meter_hour: int = Field(default=200_000_000, ge=1, description="bytes a person may see of one project in an hour")
     meter_day: int = Field(default=500_000_000, ge=1, description="bytes a person may see of one project in a day")
     largest_file: int = Field(default=16_000_000, ge=1, description="bytes of one file that may be asked to leave")
+    clamd_socket: str = Field(
+        default="", description="Unix socket of ClamAV's clamd, e.g. /run/clamav/clamd.ctl; empty: files are not scanned"
+    )
     thresholds: str = Field(default="default", description="disclosure-control profile in policies/thresholds")
     mail: str = Field(
         default="", description="host:port of an SMTP server; empty means mails go to a folder of the home"

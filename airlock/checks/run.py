@@ -17,6 +17,7 @@ from airlock.checks import (
     learned,
     recompute,
     regression,
+    scanned,
     singled,
     survival,
 )
@@ -75,6 +76,8 @@ def did_not_run(check: str) -> Finding:
 def _leaks(case: Case) -> Said:
     """Search the bytes, and the name: it leaves too."""
     yield from leaks.check(case.evidence.leaks(case.file.content))
+    if case.look.leaves not in {None, case.file.content}:  # what signs that nobody sees tore apart is whole again
+        yield from leaks.check(case.evidence.leaks(case.look.leaves or b""))
     for leak in case.evidence.leaks(case.file.name.encode()):
         yield Finding("leaks", Severity.BLOCK, "name of the file", f"{leak.detail}: rename the file")
 
@@ -131,6 +134,10 @@ CHECKS = (
         "A picture is pixels: no text, nothing after its end, nothing behind its rows.",
     ),
     Check("rewrite", ALL, "What leaves is written anew from what the file says; what it merely carries stays behind."),
+    Check("virus", ALL, "The house's scanner knows nothing bad of it.", scanned.found),
+    Check(
+        "scanned", ALL, "It was scanned for viruses: what was not is never called clean.", scanned.looked, excepted=True
+    ),
     Check("notebook", frozenset({"ipynb"}), "A notebook has no outputs, attachments or metadata."),
     Check(
         "leaks",
