@@ -123,6 +123,13 @@ class Evidence:
         who = differences.people(self.datasets, made)
         return b"" if who is None else differences.sketch(who, self._cohort_key(made, who))
 
+    @staticmethod
+    def differ(one: bytes, other: bytes) -> tuple[int, bool] | None:
+        """Return by how many people two such cohorts differ and whether exactly (else by at least as many)."""
+        held = differences.read_sketch(one), differences.read_sketch(other)
+        found = differences.differs(held[0], held[1]) if held[0] is not None and held[1] is not None else None
+        return (found.here + found.there, found.exact) if found is not None else None
+
     def _cohort_key(self, made: differences.Made, who: Sequence[str]) -> bytes:
         """Return the key whose names these are; of names that bear no check one of this extract alone."""
         own = [key for project, key in self._keys if project == self.project]
