@@ -38,7 +38,10 @@ class Source:
 
 def check(case: Case) -> Iterator[Finding | Exhibit]:
     """Point at hidden cells that can be worked out too closely, and show how closely."""
-    own = [_source(table, _made(case, at), case.limits, "this file", at) for at, table in enumerate(case.look.tables)]
+    own = [
+        _source(table, made, case.limits, "this file", at)
+        for at, (table, made) in enumerate(zip(case.look.tables, _made(case), strict=True))
+    ]
     yield from audit(own, [each for each in _elsewhere(case) if each.cells], case.limits)
 
 
@@ -153,18 +156,17 @@ def _people(made: Made | None) -> tuple[object, ...]:
 
 def _elsewhere(case: Case) -> Iterator[Source]:
     for other in case.others:
-        for at, table in enumerate(other.look.tables):
-            yield replace(_source(table, _made(other, at), case.limits, f"file {other.file.name}", at), own=-1)
-    mine = {_people(_made(case, at)) for at, _ in enumerate(case.look.tables)} - {()}
+        for table, made in zip(other.look.tables, _made(other), strict=True):
+            yield _source(table, made, case.limits, f"file {other.file.name}", -1)
+    mine = {_people(made) for made in _made(case)} - {()}
     same = [told for told in case.told if told.made is None or not mine or _people(told.made) in mine]
     for told in same[:MOST_LINKED]:
         if told.project == case.project:
             yield _source(told.table, told.made, case.limits, f"request {told.request}", -1)
 
 
-def _made(case: Case, at: int) -> Made | None:
-    """Return the manifest of a table: it is written for the first one of a file."""
-    return case.about.made if at == 0 else None
+def _made(case: Case) -> tuple[Made | None, ...]:
+    return cells.whose(case.look.tables, case.about.made)
 
 
 def _source(table: Table, made: Made | None, limits: Thresholds, what: str, own: int) -> Source:

@@ -67,6 +67,18 @@ def read(table: Table, made: Made | None = None) -> Sheet:
     return Sheet((*(_plain(table.heads[at]) for at in labels), *([across] if across else ())), cells)
 
 
+def whose(tables: Sequence[Table], made: Made | None) -> tuple[Made | None, ...]:
+    """Return for each table of a file the manifest if it is of it: of the only one, or of those with its columns."""
+    return tuple(made if made is not None and (len(tables) == 1 or fits(table, made)) else None for table in tables)
+
+
+def fits(table: Table, made: Made) -> bool:
+    """Return whether a table has the columns that its manifest names; in a cross table one lies across."""
+    heads = {head.strip() for head in table.heads}
+    dims = set(made.dimensions) <= heads
+    return ({m.head for m in made.measures} <= heads or not dims) and len(set(made.dimensions) - heads) <= 1
+
+
 def known(cell: str) -> tuple[float, float, str] | None:
     """Return what a reader knows of a cell: its number twice, or limits and the sign that hides it."""
     said = cell.strip().lower()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from airlock.checks import equations, published
+from airlock.checks import cells, equations, published
 from airlock.checks.about import Made
 from airlock.checks.case import Case
 from airlock.checks.cells import Key
@@ -32,13 +32,9 @@ class Overlap:
 
 def check(case: Case) -> Iterator[Finding | Exhibit]:
     """Hold every table of a file against the other tables of its request, and against all that left before."""
-    own = [published.read(table, _made(case, at), "this file") for at, table in enumerate(case.look.tables)]
-    beside = [
-        published.read(table, _made(other, at), f"file {other.file.name} of this request")
-        for other in case.others
-        for at, table in enumerate(other.look.tables)
-    ]
-    before = [published.read(told.table, told.made, _name(told, case), told) for told in case.told]
+    own = list(_tables(case, "this file"))
+    beside = [each for other in case.others for each in _tables(other, f"file {other.file.name} of this request")]
+    before = [_before(told, case) for told in case.told]
     shows = list[dict[str, object]]()
     for at, new in enumerate(own):
         if not any(cell.low == cell.high for cell in new.sheet.cells):
@@ -50,9 +46,15 @@ def check(case: Case) -> Iterator[Finding | Exhibit]:
         yield Exhibit("overlaps", {"releases": shows[:_SHOWN]})
 
 
-def _made(case: Case, at: int) -> Made | None:
-    """Return the manifest of a table: it is written for the first one of a file."""
-    return case.about.made if at == 0 else None
+def _tables(case: Case, name: str) -> Iterator[Published]:
+    held = case.look.tables
+    for table, made in zip(held, cells.whose(held, case.about.made), strict=True):
+        yield published.read(table, made, name)
+
+
+def _before(told: Told, case: Case) -> Published:
+    made = told.made if told.made is not None and cells.fits(told.table, told.made) else None
+    return published.read(told.table, made, _name(told, case), told)
 
 
 def _name(told: Told, case: Case) -> str:
