@@ -14,7 +14,7 @@ from airlock.checks.file import File
 from airlock.checks.finding import Exhibit, Severity
 from airlock.checks.told import Told
 from tests.airlock.house import House
-from tre.data import differences, evidence
+from tre.data import differences, evidence, sketches
 from tre.data.deid import pseudonyms
 from tre.records.db import opened
 from tre.settings import load
@@ -139,7 +139,7 @@ def test_rounding_that_is_declared_and_not_done(out):
 
 def test_after_a_change_of_version(out, house):
     key = pseudonyms.keys_of(house.settings, "sunrise").pseudonym
-    before = differences.sketch(house.pseudonyms[:-1], key)
+    before = sketches.write(house.pseudonyms[:-1], key)
     earlier = out.told(LESS, sealed=before)
     earlier = replace(earlier, version=1, made=replace(earlier.made, version=1))
     case = out.case(BOTH, version=2)

@@ -21,7 +21,7 @@ import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tre.data import counting, differences, identifiers, measures, regressed, singled
+from tre.data import counting, differences, identifiers, measures, regressed, singled, sketches
 from tre.data.deid import pseudonyms
 from tre.data.layers import Budget, Layer, layers
 from tre.records.tables import ExtractRow, ProjectRow
@@ -121,13 +121,13 @@ class Evidence:
     def cohort(self, made: differences.Made) -> bytes:
         """Write down who a table counts, to be compared when the data is gone; nothing where that cannot be asked."""
         who = differences.people(self.datasets, made)
-        return b"" if who is None else differences.sketch(who, self._cohort_key(made, who))
+        return b"" if who is None else sketches.write(who, self._cohort_key(made, who))
 
     @staticmethod
     def differ(one: bytes, other: bytes) -> tuple[int, bool] | None:
         """Return by how many people two such cohorts differ and whether exactly (else by at least as many)."""
-        held = differences.read_sketch(one), differences.read_sketch(other)
-        found = differences.differs(held[0], held[1]) if held[0] is not None and held[1] is not None else None
+        held = sketches.read(one), sketches.read(other)
+        found = sketches.differs(held[0], held[1]) if held[0] is not None and held[1] is not None else None
         return (found.here + found.there, found.exact) if found is not None else None
 
     def _cohort_key(self, made: differences.Made, who: Sequence[str]) -> bytes:
