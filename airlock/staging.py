@@ -54,7 +54,7 @@ class Staged:
 
 def stage(settings: Settings, project: str, person: str, paths: Sequence[str]) -> tuple[Staged, ...]:
     """Copy files of a person's outbox into the store; all of them, or none is asked for."""
-    names = tuple(_name(path) for path in paths)
+    names = tuple(named(path) for path in paths)
     if not names:
         raise Unreadable("no file named: name at least one file below /outbox")
     if len(names) > MOST_FILES:
@@ -129,7 +129,7 @@ def shown(name: str) -> str:
     return ascii(name[:80])
 
 
-def _name(path: str) -> str:
+def named(path: str) -> str:
     """Return the path below the outbox, or say what a name may be."""
     name = path.removeprefix("/outbox/").removeprefix("./")
     if unicodedata.normalize("NFC", name) != name:

@@ -254,6 +254,8 @@ class ImportRow(Base):
     trouble: Mapped[str] = mapped_column(Text, server_default="")
     created_at: Mapped[datetime]
     moved_at: Mapped[datetime]
+    arrived_at: Mapped[datetime | None]
+    """Since when it lies in the project's rooms."""
 
 
 class LinkRow(Base):

@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from airlock import asks, notify, release, requests, staging
+from airlock import asks, imports, notify, release, requests, staging
 from airlock.checks import confined, run, thresholds
 from airlock.checks.case import Case
 from airlock.checks.file import File
@@ -57,6 +57,7 @@ def work(settings: Settings, *, stop: Callable[[], bool] = lambda: False) -> Non
                 try:
                     now = datetime.now(UTC)
                     step(records, settings, now=now)
+                    imports.step(records, settings, now=now)
                     if now - looked >= LOOK_EVERY:
                         look(records, now=now)
                         looked = now

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("trouble", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", tables.Moment(timezone=True), nullable=False),
         sa.Column("moved_at", tables.Moment(timezone=True), nullable=False),
+        sa.Column("arrived_at", tables.Moment(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["decided_by"], ["person.name"], name=op.f("fk_import_request_decided_by_person")),
         sa.ForeignKeyConstraint(["project"], ["project.name"], name=op.f("fk_import_request_project_project")),
         sa.ForeignKeyConstraint(["requester"], ["person.name"], name=op.f("fk_import_request_requester_person")),
