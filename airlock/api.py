@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from airlock import models, outbox, queries, release, requests
+from airlock import models, outbox, queries, recalls, release, requests
 from airlock.login import PREFIX
 from airlock.pages import analyst, approver
 from airlock.pages.page import API, ROOM, house, render, visitor
@@ -19,8 +19,8 @@ from airlock.pages.show import number
 from airlock.tables import RequestRow
 from policies.facts import Role
 from tre import __version__
-from tre.errors import NotFound, Unreadable
-from tre.governance import projects
+from tre.errors import NotFound, Refused, Unreadable
+from tre.governance import accounts, projects
 from tre.settings import Settings
 
 V1 = f"{API}v1/"
@@ -149,6 +149,36 @@ def certificate(request: Request, _: None) -> Response:
     return analyst.certificate(request)
 
 
+def recall(request: Request, body: models.Recall) -> models.Export:
+    """Call back, with a fresh code, all that left of a request."""
+    here, who, at, now = house(request), visitor(request), number(request), house(request).clock()
+    accounts.check_code(here.records, here.settings, who.name, body.code, now=now, purpose=f"export/{at} recall")
+    with here.records.act(who.name, "export.recall", f"export/{at}") as session:
+        recalls.recall(
+            session, here.settings, request=at, person=who.name, reason=body.reason, second_factor=True, now=now
+        )
+        said = queries.host_json(session, here.settings, at)
+    return models.Export.model_validate({**said, "may": []})
+
+
+def incidents(request: Request, _: None) -> models.Incidents:
+    """List what was called back, for admins and the committee."""
+    here, who = house(request), visitor(request)
+    if not set(recalls.ANSWER) & set(who.roles):
+        raise Refused("incidents are for admins and the committee")
+    with here.records.read() as session:
+        return models.Incidents.model_validate({"incidents": list(recalls.listed(session))})
+
+
+def close_incident(request: Request, body: models.Closing) -> models.Incidents:
+    """Close an incident, with a fresh code, as one of the committee."""
+    here, who, at, now = house(request), visitor(request), number(request), house(request).clock()
+    accounts.check_code(here.records, here.settings, who.name, body.code, now=now, purpose=f"incident/{at} close")
+    with here.records.act(who.name, "export.incident.close", f"incident/{at}") as session:
+        recalls.close(session, incident=at, person=who.name, outcome=body.outcome, second_factor=True, now=now)
+    return incidents(request, None)
+
+
 # --- for rooms --------------------------------------------------------------------------------------------------------
 def room_outbox(request: Request, _: None) -> models.Outbox:
     """List the files of this person's outbox in this room's project."""
@@ -200,6 +230,9 @@ CALLS = (
     Call("POST", f"{V1}requests/{{id:count}}/link", link, "Make a link to collect, once", None, M.Link, 201),
     Call("GET", f"{V1}requests/{{id:count}}/certificate", certificate, "Get the certificate", None, "application/json"),
     Call("POST", f"{V1}collect/{{token}}", collect, "Collect a release, once", None, "application/zip"),
+    Call("POST", f"{V1}requests/{{id:count}}/recall", recall, "Call back what left", M.Recall, M.Export),
+    Call("GET", f"{V1}incidents", incidents, "List what was called back", None, M.Incidents),
+    Call("POST", f"{V1}incidents/{{id:count}}/close", close_incident, "Close an incident", M.Closing, M.Incidents),
     Call("GET", f"{ROOM}outbox", room_outbox, "List what lies in this room's outbox", None, M.Outbox),
     Call("GET", f"{ROOM}requests", room_listed, "List this room's requests", None, M.Exports),
     Call("POST", f"{ROOM}requests", room_submit, "Ask out of this room", M.Files, M.Export, 201),
@@ -314,17 +347,23 @@ def _submit(request: Request, person: str, project: str, body: models.Ask | mode
     here, now = house(request), house(request).clock()
     with here.records.read() as session:
         projects.get(session, project)
+    files = requests.ready(
+        here.records, here.settings, project=project, person=person, paths=body.paths, about=body.about, now=now
+    )
     with here.records.act(person, "export.submit", f"project/{project}") as session:
         row = requests.submit(
-            session, here.settings, project=project, person=person, paths=body.paths, why=body.why, now=now
+            session, here.settings, project=project, person=person, ready=files, why=body.why, now=now
         )
     return _export(request, row.id, person)
 
 
 def _resubmit(request: Request, person: str, body: models.Files) -> models.Export:
     here, at, now = house(request), number(request), house(request).clock()
+    files = requests.ready(
+        here.records, here.settings, request=at, person=person, paths=body.paths, about=body.about, now=now
+    )
     with here.records.act(person, "export.submit", f"export/{at}") as session:
-        requests.resubmit(session, here.settings, request=at, person=person, paths=body.paths, why=body.why, now=now)
+        requests.resubmit(session, here.settings, request=at, person=person, ready=files, why=body.why, now=now)
     return _export(request, at, person)
 
 

@@ -3,14 +3,16 @@
 `--home DIR` and `--json` are understood by every command. What is a person's own act is confirmed by their code.
 """
 
+import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 from sqlalchemy import select
 
-from airlock import certificate, queries, release, requests, states
+from airlock import certificate, import_commands, queries, recall_commands, release, requests, states
 from airlock.states import State, Verdict
 from airlock.tables import RequestRow
 from tre import __version__, show
@@ -23,27 +25,49 @@ from tre.settings import load
 app = App(name="airlock", version=__version__, help=__doc__, result_action="return_value")
 
 Seen = Annotated[str, Parameter(help="SHA-256 of the manifest you looked at, as `airlock show` prints it")]
+Abouts = Annotated[Path | None, Parameter(help="JSON: what each file is, and how its numbers are made again")]
+Previous = Annotated[Path | None, Parameter(help="the project's certificate before this one, to check that it follows")]
+Recalled = Annotated[Path | None, Parameter(help="the signed list that `airlock recalled` wrote, to check it stands")]
 SHORTEST_SEEN = 12
 
 
 @app.command(name="request")
-def request_command(project: str, /, *paths: str, why: str, by: As, code: Code) -> None:
+def request_command(project: str, /, *paths: str, why: str, about: Abouts = None, by: As, code: Code) -> None:
     """Ask for files of a person's outbox to leave."""
+    said = _abouts(about)
     with house() as at:
         at.confirm(by, code, f"project/{project[:30]} request an export")
+        files = requests.ready(
+            at.records, at.settings, project=project[:30], person=by, paths=paths, about=said, now=at.now
+        )
         with at.records.act(by, "export.submit", f"project/{project[:30]}") as session:
-            row = requests.submit(session, at.settings, project=project, person=by, paths=paths, why=why, now=at.now)
+            row = requests.submit(session, at.settings, project=project, person=by, ready=files, why=why, now=at.now)
     _said(row)
 
 
 @app.command
-def resubmit(number: int, /, *paths: str, why: str, by: As, code: Code) -> None:
+def resubmit(number: int, /, *paths: str, why: str, about: Abouts = None, by: As, code: Code) -> None:
     """Submit a returned request again, with new files."""
+    said = _abouts(about)
     with house() as at:
         at.confirm(by, code, f"export/{number} resubmit")
+        files = requests.ready(at.records, at.settings, request=number, person=by, paths=paths, about=said, now=at.now)
         with at.records.act(by, "export.submit", f"export/{number}") as session:
-            row = requests.resubmit(session, at.settings, request=number, person=by, paths=paths, why=why, now=at.now)
+            row = requests.resubmit(session, at.settings, request=number, person=by, ready=files, why=why, now=at.now)
     _said(row)
+
+
+def _abouts(path: Path | None) -> dict[str, dict[str, object]]:
+    """Read what is said about the files: {"path": {"kind": ..., "made": ...}, ...}."""
+    if path is None:
+        return {}
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise Unreadable(f"{path}: cannot be read as JSON") from None
+    if not isinstance(said, dict) or not all(isinstance(each, dict) for each in said.values()):
+        raise Unreadable(f"{path}: give an object with a path for each file, and an object of what is said about it")
+    return said
 
 
 @app.command(name="list")
@@ -145,29 +169,48 @@ def collect(number: int, /, *, to: Path, by: As, code: Code) -> None:
             token = release.link(session, at.settings, request=number, person=by, now=at.now)
         with at.records.act(by, "export.collect", f"export/{number}") as session:
             bundle = release.collect(session, at.settings, token=token, person=by, now=at.now)
-        _write(to, b"".join(release.stream(at.settings, bundle)))
+        _write(to, release.stream(at.settings, bundle))
     show.one({"request": number, "file": str(to)}, sentence=f"export request {number} is in {to}")
 
 
-def _write(to: Path, content: bytes) -> None:
+def _write(to: Path, parts: Iterable[bytes]) -> None:
+    """Write a file that was not there, whole or not at all."""
     try:
         with to.open("xb") as file:
-            file.write(content)
+            try:
+                file.writelines(parts)
+                file.flush()
+            except BaseException:
+                to.unlink(missing_ok=True)
+                raise
     except OSError as error:
-        raise Unreadable(f"{to}: cannot be written ({error.strerror})") from None
+        raise Unreadable(f"{to}: cannot be written ({error.strerror}); nothing is there") from None
 
 
 @app.command
-def verify(path: Path, /, *, key: Path | None = None) -> None:
+def verify(path: Path, /, *, key: Path | None = None, previous: Previous = None, recalled: Recalled = None) -> None:
     """Check a collected release offline, with the TRE's public key (PEM; this home's unless given)."""
     try:
         pem = key.read_text("ascii") if key else checkpoint.public_key(load())
     except (OSError, UnicodeDecodeError):
         raise Unreadable(f"{key}: cannot be read as a public key in PEM") from None
-    said = certificate.verify(path, pem)
+    said = certificate.verify(path, pem, previous=_bytes(previous), recalled=_bytes(recalled))
     files = said["files"] if isinstance(said["files"], list) else []
     sentence = f"{len(files)} files, released from {said['project']} as request {said['request']}: all as signed"
     show.one({"verified": True, **said}, sentence=sentence)
+
+
+def _bytes(path: Path | None) -> bytes | None:
+    try:
+        return path.read_bytes() if path else None
+    except OSError as error:
+        raise Unreadable(f"{path}: cannot be read ({error.strerror})") from None
+
+
+app.command(recall_commands.recall)
+app.command(recall_commands.recalled)
+app.command(recall_commands.incident)
+app.command(import_commands.arriving)
 
 
 @app.command

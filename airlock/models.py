@@ -11,6 +11,12 @@ Why = Annotated[str, Field(description="what the files show and what they are ne
 Paths = Annotated[list[str], Field(description="files below the outbox", min_length=1, max_length=20)]
 
 
+Abouts = Annotated[
+    dict[str, dict[str, Any]],
+    Field(description="path of a file: what it is and how its numbers are made again", max_length=20),
+]
+
+
 class Sent(BaseModel):
     """What a program sends: nothing but the named fields."""
 
@@ -23,6 +29,7 @@ class Ask(Sent):
     project: str = Field(description="whose outbox of yours", max_length=30)
     paths: Paths
     why: Why
+    about: Abouts = {}
 
 
 class Files(Sent):
@@ -30,6 +37,7 @@ class Files(Sent):
 
     paths: Paths
     why: Why
+    about: Abouts = {}
 
 
 class Vote(Sent):
@@ -38,6 +46,20 @@ class Vote(Sent):
     verdict: Verdict = Field(description="approve, send_back or reject")
     reason: str = Field(description="for the author and the other approver", min_length=1, max_length=4000)
     manifest_sha256: str = Field(description="digest of the files as you saw them", pattern="^[0-9a-f]{64}$")
+    code: str = Field(description="fresh code of your authenticator app", max_length=10)
+
+
+class Recall(Sent):
+    """Call back all that left of a request."""
+
+    reason: str = Field(description="everybody concerned reads it", min_length=1, max_length=4000)
+    code: str = Field(description="fresh code of your authenticator app", max_length=10)
+
+
+class Closing(Sent):
+    """Say what came of an incident."""
+
+    outcome: str = Field(description="what was found out and done", min_length=1, max_length=4000)
     code: str = Field(description="fresh code of your authenticator app", max_length=10)
 
 
@@ -155,6 +177,30 @@ class Link(BaseModel):
 
     token: str
     url: str
+
+
+class Incident(BaseModel):
+    """Something that left and was called back."""
+
+    id: int
+    request: int
+    round: int
+    project: str
+    requester: str
+    opened_by: str
+    opened_at: datetime
+    reason: str
+    collected: bool = Field(description="whether somebody had collected it by then")
+    collected_at: list[datetime]
+    closed_by: str | None
+    closed_at: datetime | None
+    outcome: str
+
+
+class Incidents(BaseModel):
+    """Incidents, newest first."""
+
+    incidents: list[Incident]
 
 
 class Fault(BaseModel):

@@ -51,6 +51,14 @@ def move_file(file: FileRow, verb: str) -> None:
     file.state = states.of_file(verb, FileState(file.state))
 
 
+def listed(file: FileRow) -> dict[str, object]:
+    """Return what a manifest says of a file: what was submitted, what is said of it, and what leaves instead."""
+    said: dict[str, object] = {"name": file.name, "sha256": file.sha256, "size": file.size, "kind": file.kind}
+    if file.leaves_sha256:
+        said |= {"leaves_sha256": file.leaves_sha256, "leaves_size": file.leaves_size}
+    return said | ({"about": about} if (about := json.loads(file.about or "{}")) else {})
+
+
 def close(session: Session, row: RequestRow) -> None:
     """Take back the files of the newest round that are neither out nor refused: their request is over."""
     for file in session.scalars(select(FileRow).where(FileRow.request == row.id, FileRow.round == row.round)):

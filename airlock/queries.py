@@ -5,12 +5,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from airlock import asks, states
 from airlock.states import By, FileState, State
-from airlock.tables import CommentRow, ExceptionRow, FileRow, FindingRow, ReleaseRow, RequestRow, RoundRow, VoteRow
+from airlock.tables import (
+    CommentRow,
+    ExceptionRow,
+    FileRow,
+    FindingRow,
+    OpenedRow,
+    ReleaseRow,
+    RequestRow,
+    RoundRow,
+    VoteRow,
+)
 from policies.facts import Role
 from tre.errors import NotFound
 from tre.governance import accounts, projects
@@ -79,16 +89,41 @@ def _seen(session: Session, row: RequestRow, person: str, part: str) -> Detail:
         comments=tuple(said for said in comments if _heard(session, row, said, person)),
         changes=changes_since_last_round(session, row),
         released=session.get(ReleaseRow, (row.id, row.round)),
-        says=row.trouble or states.says(State(row.state)),
+        says=standing(session, row),
         may=_may(session, row, person, part),
     )
+
+
+def standing(session: Session, row: RequestRow) -> str:
+    """Say what a request waits for, and behind how many others."""
+    said = row.trouble or states.says(State(row.state))
+    if row.state != State.CHECKING or row.trouble:
+        return said
+    before = or_(RequestRow.moved_at < row.moved_at, (RequestRow.moved_at == row.moved_at) & (RequestRow.id < row.id))
+    ahead = select(func.count()).select_from(RequestRow).where(RequestRow.state == State.CHECKING, before)
+    number = session.scalar(ahead) or 0
+    return f"{said} {number} {'request is' if number == 1 else 'requests are'} checked before it." if number else said
+
+
+def opened(session: Session, request: int, person: str, *, now: datetime) -> None:
+    """Note when an approver first looks at a round that they may vote on; once, and nothing for others."""
+    row = session.get(RequestRow, request)
+    if row is None or not votes(session, row, person, now=now):
+        return
+    if session.get(OpenedRow, (row.id, row.round, person)) is None:
+        session.add(OpenedRow(request=row.id, round=row.round, person=person, at=now))
 
 
 def queue(session: Session, person: str, *, now: datetime) -> tuple[RequestRow, ...]:
     """Return what waits for this approver's vote, the longest waiting first."""
     waits = (State.IN_REVIEW, State.CONSOLIDATING)
     query = select(RequestRow).where(RequestRow.state.in_(waits)).order_by(RequestRow.moved_at, RequestRow.id)
-    return tuple(row for row in session.scalars(query) if "vote" in _may_of(session, row, person, now))
+    return tuple(row for row in session.scalars(query) if votes(session, row, person, now=now))
+
+
+def votes(session: Session, row: RequestRow, person: str, *, now: datetime) -> bool:
+    """Whether this approver may vote on a request now."""
+    return "vote" in _may_of(session, row, person, now)
 
 
 def decided(session: Session, person: str, *, limit: int = 50) -> tuple[RequestRow, ...]:

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from airlock.checks import confined, thresholds
 from airlock.checks import kinds as sniffing
-from tre.errors import NotFound, Refused, Tampered, Unreadable
+from airlock.checks.file import File
+from tre.errors import NotFound, Refused, Tampered, Unavailable, Unreadable
 from tre.settings import Settings
 
 MOST_FILES = 20
@@ -50,6 +52,8 @@ class Staged:
     sha256: str
     size: int
     kind: str
+    why: str = ""
+    """What it is and what to do instead, if it is of no kind that may leave."""
 
 
 def stage(settings: Settings, project: str, person: str, paths: Sequence[str]) -> tuple[Staged, ...]:
@@ -69,8 +73,25 @@ def stage(settings: Settings, project: str, person: str, paths: Sequence[str]) -
             left -= len(copy)
             if left < 0:
                 raise Unreadable(f"the files have more than {together} bytes together: ask for fewer")
-            staged.append(Staged(name, keep(settings, copy), len(copy), sniffing.sniff(name, copy)))
+            kind = sniffing.sniff(name, copy)
+            why = _why(settings, File(name, kind, copy)) if kind in {"raw", "unknown"} else ""
+            staged.append(Staged(name, keep(settings, copy), len(copy), kind, why))
     return tuple(staged)
+
+
+def _why(settings: Settings, file: File) -> str:
+    """Have a file that may not leave looked into, where that harms nobody, and say what it is."""
+    look = confined.look(file, thresholds.load(settings.thresholds))
+    said = dict.fromkeys(f"{found.message}; {found.fix}" for found in look.findings if found.check != "rewrite")
+    return " ".join(said) or "; ".join(sniffing.why_not(file.name, file.content))
+
+
+def explained(refused: Refused, staged: Sequence[Staged]) -> Refused:
+    """Add to what the rules say what each file is that they do not let out."""
+    whys = [f"{shown(file.name)}: {file.why}." for file in staged if file.why]
+    more = Refused(str(refused), rules=refused.rules, remedies=(*refused.remedies, *whys))
+    more.words = refused.words
+    return more
 
 
 def kinds(staged: Sequence[Staged]) -> frozenset[str]:
@@ -95,10 +116,23 @@ def read(outbox: int, name: str, *, largest: int) -> bytes:
 
 def keep(settings: Settings, content: bytes) -> str:
     """Put bytes into the store under their hash, durably and read-only; return the hash."""
-    name = sha256(content).hexdigest()
+    name = named_by(content)
     place = _place(settings, name)
     if place.exists():
         return name
+    try:
+        _store(place, content)
+    except OSError as error:
+        raise Unavailable(f"the airlock's store cannot take a file ({error.strerror}): call an admin") from None
+    return name
+
+
+def named_by(content: bytes) -> str:
+    """Return under which name bytes lie in the store."""
+    return sha256(content).hexdigest()
+
+
+def _store(place: Path, content: bytes) -> None:
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = place.with_name(f".{secrets.token_hex(8)}")
     try:
@@ -110,7 +144,6 @@ def keep(settings: Settings, content: bytes) -> str:
     finally:
         part.unlink(missing_ok=True)
     _sync(place.parent)
-    return name
 
 
 def kept(settings: Settings, name: str) -> bytes:

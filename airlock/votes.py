@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from airlock import asks, moves, states
+from airlock import asks, moves, notify, states
 from airlock.states import QUORUM, By, FileState, State, Verdict
 from airlock.tables import FileRow, OpenedRow, RequestRow, VoteRow
 from tre.errors import Unreadable
@@ -91,8 +91,8 @@ def settle(session: Session, row: RequestRow, now: datetime) -> None:
     for file in waiting:
         if verdict := _decided(tuple(said[file.position].values())):
             moves.move_file(file, verdict)
-    if asks.in_state(session, row, FileState.OPEN):
-        _differ(session, row, now)
+    if still := asks.in_state(session, row, FileState.OPEN):
+        _differ(session, row, still, fit, now)
     else:
         _end(session, row, now)
 
@@ -107,14 +107,19 @@ def _decided(said: Sequence[VoteRow]) -> Verdict | None:
     return Verdict.SEND_BACK if len(said) > QUORUM else None
 
 
-def _differ(session: Session, row: RequestRow, now: datetime) -> None:
+def _differ(session: Session, row: RequestRow, still: Sequence[FileRow], fit: Sequence[VoteRow], now: datetime) -> None:
+    """Show both votes to both; once both have said again, and still differ, ask for a third."""
     if row.state != State.IN_REVIEW:
+        again = {vote.approver for vote in fit if vote.turn > 1 and vote.position in _positions(still)}
+        if len(again) == QUORUM:
+            notify.third(session, row, now=now)
         return
     moves.move(session, row, "differ", By.APPROVERS, now)
     audit.append(
         session, "export.differ", actor="airlock", subject=moves.subject(row), at=now,
-        round=row.round, files=_positions(asks.in_state(session, row, FileState.OPEN)),
+        round=row.round, files=_positions(still),
     )  # fmt: skip
+    notify.turn(session, row, now=now)
 
 
 def _end(session: Session, row: RequestRow, now: datetime) -> None:
@@ -129,6 +134,7 @@ def _end(session: Session, row: RequestRow, now: datetime) -> None:
         round=row.round, manifest=votes[0].manifest_sha256, approvers=sorted({each.approver for each in votes}),
         approved=_positions(asks.in_state(session, row, FileState.APPROVED)),
     )  # fmt: skip
+    notify.turn(session, row, now=now)
 
 
 def _positions(files: Sequence[FileRow]) -> list[int]:
