@@ -8,45 +8,21 @@ The silo is not opened for it: identifiers are known by their keyed hashes alone
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tre.data import counting, differences, identifiers, measures, regressed, singled, sketches
+from tre.data import counting, differences, identifiers, measures, named, regressed, singled, sketches
 from tre.data.deid import pseudonyms
-from tre.data.layers import Budget, Layer, layers
+from tre.data.named import Leak
 from tre.records.tables import ExtractRow, ProjectRow
 from tre.settings import Settings
-
-Found = TypeVar("Found")
-
-LEAKS_SHOWN = 100  # of one kind; more of the same tell no more
-CANDIDATES = 2_000_000  # bare strings whose check is tried
-
-_LENGTH = pseudonyms.PAYLOAD + pseudonyms.CHECK
-_SHAPED = re.compile(rb"tre1[-_]([A-Z2-7]{8,})", re.IGNORECASE)
-_BARE_RUN = re.compile(rb"[A-Za-z2-7]{26,}")
-_JOINED = re.compile(rb"tre1(?=([A-Z2-7]{%d}))" % _LENGTH, re.IGNORECASE)
-_NOT_ALNUM = re.compile(rb"[^A-Za-z0-9]+")
-
-
-@dataclass(frozen=True)
-class Leak:
-    """A place in a file that names a person. `detail` says whose, never what."""
-
-    kind: str
-    """pseudonym: check digits of a project; pseudonym-shape: looks like one; identifier: of the source; unread."""
-    where: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -75,17 +51,13 @@ class Evidence:
     _made: dict[object, measures.Measured | measures.Why] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
-    def _identifiers(self) -> tuple[tuple[identifiers.Index, bytes], ...]:
-        return tuple((identifiers.read(path), key) for path, key in self._indexes)
+    def _known(self) -> named.Known:
+        indexes = tuple((identifiers.read(path), key) for path, key in self._indexes)
+        return named.Known(self._keys, indexes, self.project)
 
     def leaks(self, data: bytes) -> tuple[Leak, ...]:
         """Point at every place of a file that names a person."""
-        budget, found = Budget(), dict[Leak, None]()
-        for layer in layers(data, budget):
-            found.update(dict.fromkeys(self._named(layer)))
-        if budget.spent:
-            found[Leak("unread", "the file", "unpacks to more than can be searched")] = None
-        return tuple(found)
+        return named.leaks(data, self._known)
 
     def persons(self, dims: pa.Table) -> tuple[int, ...] | None:
         """Count the distinct persons behind each row of `dims`; None when no one extract table has its columns."""
@@ -138,57 +110,6 @@ class Evidence:
         alone = b"".join(own[:1]) + f"{made.dataset}|{numbers.get(made.dataset)}".encode()
         return next(bears, sha256(alone).digest())
 
-    def _named(self, layer: Layer) -> Iterator[Leak]:
-        yield from self._pseudonyms(layer)
-        yield from self._bare(layer)
-        yield from self._joined(layer)
-        yield from self._sources(layer)
-
-    def _pseudonyms(self, layer: Layer) -> Iterator[Leak]:
-        for found in _at_most(_SHAPED.finditer(layer.data)):
-            project = pseudonyms.project_of(found[1][:_LENGTH].decode("ascii"), self._keys)
-            where = _where(layer, found.start())
-            if project:
-                yield Leak("pseudonym", where, f"a pseudonym of project {project}")
-            else:
-                yield Leak("pseudonym-shape", where, "the shape of a pseudonym, whole or in part")
-
-    def _bare(self, layer: Layer) -> Iterator[Leak]:
-        """Pseudonyms without their prefix, glued to anything; known by their check digits alone."""
-        tried = 0
-        for run in _BARE_RUN.finditer(layer.data):
-            text = run.group().decode("ascii")
-            before = layer.data[max(0, run.start() - 5) : run.start()].lower()
-            if before in {b"tre1-", b"tre1_"} and len(text) == _LENGTH:
-                continue  # already told with its prefix
-            if text.isalpha():
-                continue
-            for start in range(len(text) - _LENGTH + 1):
-                window = text[start : start + _LENGTH]
-                if window.isalpha():
-                    continue  # DNA and long words; one real pseudonym in two hundred has no digit
-                tried += 1
-                if project := pseudonyms.project_of(window, self._keys):
-                    yield Leak("pseudonym", _where(layer, run.start() + start), f"a pseudonym of project {project}")
-            if tried > CANDIDATES:
-                yield Leak("unread", _where(layer, run.start()), "more strings than can be tried")
-                return
-
-    def _joined(self, layer: Layer) -> Iterator[Leak]:
-        """Pseudonyms with something between their characters, or backwards."""
-        letters = _NOT_ALNUM.sub(b"", layer.data)
-        for way, text in (("with separators", letters), ("backwards", letters[::-1])):
-            for found in _at_most(_JOINED.finditer(text)):
-                if project := pseudonyms.project_of(found[1].decode("ascii"), self._keys):
-                    yield Leak("pseudonym", _told(layer, f"perhaps {way}"), f"a pseudonym of project {project}")
-
-    def _sources(self, layer: Layer) -> Iterator[Leak]:
-        text = _text(layer)
-        for index, key in self._identifiers if text else ():
-            for at in _at_most(identifiers.find(text, index, key)):
-                where = _told(layer, f"line {text.count(chr(10), 0, at) + 1}")
-                yield Leak("identifier", where, f"an identifier of a person in the source of project {self.project}")
-
 
 def of(session: Session, settings: Settings, project: str) -> Evidence:
     """Gather what is needed to look at a project's files."""
@@ -223,23 +144,3 @@ def _mounted(row: ExtractRow, settings: Settings) -> Mounted:
     person = json.loads(row.manifest)["person"]
     folder = settings.extract(row.project, row.dataset, row.number)
     return Mounted(row.dataset, row.version, row.number, folder, person)
-
-
-def _at_most(found: Iterator[Found]) -> Iterator[Found]:
-    return islice(found, LEAKS_SHOWN)
-
-
-def _text(layer: Layer) -> str:
-    """Read the layer as text; of what was unpacked only what is text."""
-    try:
-        return layer.data.decode("utf-8", "strict" if layer.how else "replace")
-    except UnicodeDecodeError:
-        return ""
-
-
-def _where(layer: Layer, at: int) -> str:
-    return _told(layer, f"line {layer.data.count(10, 0, at) + 1}" if at < len(layer.data) else "the file")
-
-
-def _told(layer: Layer, place: str) -> str:
-    return f"inside {layer.how}" if layer.how else place

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tre.data import assessing, catalogue, consent, engine, keeping, kinds, linkage, report, silo, withdrawals
+from tre.data import assessing, canaries, catalogue, consent, engine, keeping, kinds, linkage, report, silo, withdrawals
 from tre.data.assessing import Report
 from tre.data.consent import Consent
 from tre.data.deid import plan as plans
@@ -59,6 +59,7 @@ def prepare(
             tables = make(con, order, folder)
             others = kinds.make(order, folder / "data", persons, cleared=cleared, vocabulary=words, tell=tell)
             said = labelled(order.plan, folder / "data")
+            canaries.write(folder / "data", order.keys.pseudonym)
             checks = assessing.assess(con, order, folder, others, persons, tell=tell)
         done = Made(order, folder, checks, tables, others, said)
         return _record(records, done, agreed, actor=actor, now=now)

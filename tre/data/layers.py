@@ -1,30 +1,43 @@
-"""A value can hide in a file: in another encoding, between invisible characters, inside base64, hex or gzip.
+"""A value can hide in a file: in another encoding, between invisible characters, inside base64, hex or an archive.
 
 `layers` gives the bytes of a file as they are and as each of these would be read, to a fixed depth and a fixed
-number of bytes. When the bytes are more than that, `Budget.spent` says that not all was read.
+number of bytes. When the bytes are more than that, `Budget.spent` says that not all was read. What is merely written
+another way (backwards, letter by letter, down a column) is a leaf: it is searched, and not taken apart further.
 """
 
-import base64
-import binascii
 import html
+import quopri
 import re
 import unicodedata
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from urllib.parse import unquote_to_bytes
+
+from tre.data import packed
 
 DEPTH = 3
 MOST = 64 * 1024 * 1024
-STREAM = 32 * 1024 * 1024
+SMALL = 256 * 1024
+"""Bytes up to which a text is also read backwards and wrapped base64 is looked for everywhere."""
+LONGEST_TABLE = 1024 * 1024
+"""Bytes of a table that are read downwards: a longer one is no result."""
+WIDEST = 64
+"""Columns of a table that are read downwards."""
 
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
-_SPACE = re.compile(rb"\s+")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
-_BASE32 = re.compile(rb"[A-Z2-7]{16,}|[a-z2-7]{16,}")
-_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :]?){20,}")
-_GZIP = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")
-_BACKSLASH = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+_PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
+_ENTITY = re.compile(rb"&(?:#x?[0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});")
+_BACKSLASH = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([0-3]?[0-7]{2}))")
+_QUOTED = re.compile(rb"=[0-9A-F]{2}|=\r?\n")
+_UTF7 = re.compile(rb"\+[A-Za-z0-9+/]{4,}")
+_SPACED = re.compile(rb"(?<![A-Za-z0-9])(?:[A-Za-z0-9][^A-Za-z0-9\r\n]{1,3}){5,}[A-Za-z0-9](?![A-Za-z0-9])")
+_NOT_ALNUM = bytes(byte for byte in range(256) if not chr(byte).isalnum() or byte > 0x7F)  # noqa: PLR2004 -- ASCII
+_ALIKE = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХаеіјорсухԁһӏԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορτυχϳɡɩⅠоΚ",
+    "ABESIJKMHOPCTYXaeijopcyxdhlqwABEZHIKMNOPTYXaivoptuxjgiIoK",
+)
+"""Letters of other scripts that look like one of ours."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,7 @@ class Layer:
 
     how: str
     data: bytes
+    leaf: bool = False
 
 
 @dataclass
@@ -54,35 +68,30 @@ def layers(data: bytes, budget: Budget, *, how: str = "", depth: int = DEPTH) ->
     yield Layer(how, data)
     if how and not _readable(data):
         return
-    for step, below in _unpacked(data):
+    for step, below in _read(data, _WRITTEN):
+        yield Layer(f"{how}, {step}" if how else step, below, leaf=True)
+    for step, below in _read(data, _STEPS):
         if not depth or not budget.take(below):
             return
         yield from layers(below, budget, how=f"{how}, {step}" if how else step, depth=depth - 1)
 
 
-def _unpacked(data: bytes) -> Iterator[tuple[str, bytes]]:
+def _read(data: bytes, steps: "tuple[tuple[str, Step], ...]") -> Iterator[tuple[str, bytes]]:
     """Yield what one step of decoding finds, and nothing that is what we had."""
-    for step, read in _STEPS:
+    for step, read in steps:
         for below in read(data):
             if below.strip() and below != data:
                 yield step, below
 
 
 def _readable(data: bytes) -> bool:
-    """Say whether bytes that were unpacked are text, or hold gzip or zlib: base64 of noise is noise."""
+    """Say whether bytes that were unpacked are text, or hold something packed: base64 of noise is noise."""
     head = data[:4096]
     letters = head.replace(b"\0", b"").translate(None, _PRINTABLE)
-    return len(letters) * 4 < len(head) or any(_begins(data, found.start()) for found in _GZIP.finditer(data))
+    return len(letters) * 4 < len(head) or packed.begins(data)
 
 
-def _begins(data: bytes, at: int) -> bool:
-    """Say whether a stream that begins here gives any bytes: by chance hardly one does."""
-    try:
-        return bool(zlib.decompressobj(wbits=47).decompress(data[at : at + 1024], 16))
-    except zlib.error:
-        return False
-
-
+# --- text ------------------------------------------------------------------------------------------------------------
 def _wide(data: bytes) -> Iterator[bytes]:
     """UTF-16 and UTF-32: letters with NULs between; read in both orders, and with the NULs taken out."""
     if b"\0" not in data:
@@ -93,73 +102,81 @@ def _wide(data: bytes) -> Iterator[bytes]:
 
 
 def _visible(data: bytes) -> Iterator[bytes]:
-    """Full-width and other look-alike forms made plain, invisible characters and accents taken out."""
-    if not data.isascii():
-        yield unicodedata.normalize("NFKD", data.decode("utf-8", "ignore")).encode("ascii", "ignore")
+    """Look-alike letters and full-width forms made plain, invisible characters and accents taken out, line by line."""
+    if data.isascii():
+        return
+    odd = b"\n".join(line for line in data.splitlines() if not line.isascii())
+    text = odd.decode("utf-8", "ignore")
+    yield unicodedata.normalize("NFKD", text.translate(_ALIKE)).encode("ascii", "ignore")
 
 
 def _escaped(data: bytes) -> Iterator[bytes]:
-    """Percent, HTML and backslash escapes undone."""
-    if b"%" in data:
+    """Percent, HTML, backslash and mail escapes undone."""
+    if _PERCENT.search(data):
         yield unquote_to_bytes(data)
-    if b"&" in data:
-        yield html.unescape(data.decode("latin-1")).encode("latin-1", "ignore")
+    if _ENTITY.search(data):
+        yield html.unescape(data.decode("utf-8", "replace")).encode("utf-8", "ignore")
     if _BACKSLASH.search(data):
-        yield _BACKSLASH.sub(lambda m: chr(int(m[1] or m[2], 16)).encode("utf-8", "ignore"), data)
+        yield _BACKSLASH.sub(_unescaped, data)
+    if _QUOTED.search(data):
+        yield quopri.decodestring(data)
+    if len(_UTF7.findall(data, 0, SMALL)) and len(data) <= SMALL:
+        yield data.decode("utf-7", "ignore").encode("utf-8", "ignore")
 
 
-def _base64(data: bytes) -> Iterator[bytes]:
-    """Each long run of base64, also when wrapped into lines, at each of the four places it may begin."""
-    packed = _SPACE.sub(b"", data)
-    for source in (data,) if packed == data else (data, packed):
-        runs = _BASE64.findall(source)
-        for start in range(4):
-            yield b"\n".join(_decoded(run[start:]) for run in runs)
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    code = int(found[1] or found[2], 16) if found[1] or found[2] else int(found[3], 8)
+    return chr(code).encode("utf-8", "ignore")
 
 
-def _decoded(run: bytes) -> bytes:
-    letters = run.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-    whole = len(letters) - (len(letters) % 4 == 1)
-    try:
-        return base64.b64decode(letters[:whole] + b"=" * (-whole % 4))
-    except binascii.Error:
-        return b""
+# --- written another way ---------------------------------------------------------------------------------------------
+def _spaced(data: bytes) -> Iterator[bytes]:
+    """Words whose letters stand apart, one cell or one space each; a neighbour of one letter is none of theirs."""
+    if runs := set(_SPACED.findall(data)):
+        joined = [run.translate(None, _NOT_ALNUM) for run in sorted(runs)]
+        yield b"\n".join(word for run in joined for word in (run, run[1:], run[:-1], run[1:-1]))
 
 
-def _base32(data: bytes) -> Iterator[bytes]:
-    """Each long run of base32, at each of the eight places it may begin."""
-    runs = [run.upper() for run in _BASE32.findall(data)]
-    for start in range(8 if runs else 0):
-        yield b"\n".join(_decoded32(run[start:]) for run in runs)
+def _backwards(data: bytes) -> Iterator[bytes]:
+    """Each line from its end; and with letters turned by thirteen."""
+    if len(data) <= SMALL:
+        yield data[::-1]
+        yield data.translate(_ROT13)
 
 
-def _decoded32(run: bytes) -> bytes:
-    whole = len(run) - (len(run) % 8 in {1, 3, 6})
-    return base64.b32decode(run[:whole] + b"=" * (-whole % 8))
+_ROT13 = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", b"NOPQRSTUVWXYZABCDEFGHIJKLMnopqrstuvwxyzabcdefghijklm"
+)
 
 
-def _hex(data: bytes) -> Iterator[bytes]:
-    """Each long run of hexadecimal digits."""
-    for run in _HEX.findall(data):
-        yield bytes.fromhex(re.sub(rb"[ :]", b"", run).decode("ascii"))
+def _down(data: bytes) -> Iterator[bytes]:
+    """Each column of a table, its cells one after the other: for what is cut over rows."""
+    lines = data[:LONGEST_TABLE].splitlines()
+    between = max((b",", b"\t", b";", b"|"), key=lines[0].count) if lines else b","
+    if len(lines) < 2 or lines[0].count(between) >= WIDEST:  # noqa: PLR2004 -- one line has no columns
+        return
+    cells = (line.split(between)[:WIDEST] for line in lines[1:])
+    columns = zip_longest(*cells, fillvalue=b"")
+    joined = (b"".join(column).translate(None, _NOT_ALNUM) for column in columns)
+    yield b"\n".join(column for column in joined if not column.isdigit() or len(column) < SMALL)
 
 
-def _zipped(data: bytes) -> Iterator[bytes]:
-    """Each gzip or zlib stream, as far as it can be read."""
-    view = memoryview(data)
-    for found in _GZIP.finditer(data):
-        try:
-            yield zlib.decompressobj(wbits=47).decompress(view[found.start() :], STREAM)
-        except zlib.error:
-            continue
+Step = Callable[[bytes], Iterator[bytes]]
 
-
-_STEPS = (
+_STEPS: tuple[tuple[str, Step], ...] = (
     ("UTF-16", _wide),
     ("look-alike characters", _visible),
     ("escapes", _escaped),
-    ("base64", _base64),
-    ("base32", _base32),
-    ("hex", _hex),
-    ("gzip", _zipped),
+    ("base64", packed.base64),
+    ("base32", packed.base32),
+    ("base85", packed.base85),
+    ("base58", packed.base58),
+    ("hex", packed.hexadecimal),
+    ("decimal bytes", packed.decimals),
+    ("gzip", packed.archives),
+)
+_WRITTEN: tuple[tuple[str, Step], ...] = (
+    ("letters apart", _spaced),
+    ("backwards or turned", _backwards),
+    ("down a column", _down),
 )

@@ -29,8 +29,9 @@ class Dataset:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Names of its tables; each is a Parquet file below `path`."""
-        found = (file.relative_to(self.path).with_suffix("") for file in self.path.rglob("*.parquet"))
+        """Names of its tables; each is a Parquet file below `path`. What begins with a dot is not data."""
+        files = (file for file in self.path.rglob("*.parquet") if not file.name.startswith("."))
+        found = (file.relative_to(self.path).with_suffix("") for file in files)
         return tuple(sorted((name.as_posix() for name in found), key=lambda name: ("/" in name, name)))
 
     def file(self, table: str | None = None) -> Path:

@@ -112,6 +112,7 @@ def test_an_extract_is_readable_by_all_and_writable_by_none(settings, records, n
     folder = settings.extract("sunrise", "trial", row.number)
     assert folder.stat().st_mode & 0o777 == 0o755
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {
+        ".contacts.parquet": 0o444,
         "LABEL.md": 0o444,
         "label.json": 0o444,
         "people.parquet": 0o444,

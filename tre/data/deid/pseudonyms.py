@@ -188,6 +188,11 @@ def verify(text: str, key: bytes) -> bool:
     return hmac.compare_digest(mac[:CHECK].translate(_TO_LETTER), body[PAYLOAD:])
 
 
+def checks(mac: "Mac", message: bytes) -> bytes:
+    """Return the check of `check|payload` under a key that is absorbed already."""
+    return mac(message)[:CHECK].translate(_TO_LETTER)
+
+
 def project_of(text: str, keys: Mapping[str, bytes] | Iterable[tuple[str, bytes]]) -> str | None:
     """Name the project whose check a pseudonym bears; `keys` are pseudonym keys by project, perhaps of many epochs."""
     pairs = keys.items() if isinstance(keys, Mapping) else keys
