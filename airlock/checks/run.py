@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from airlock.checks import (
     bounds,
+    claims,
     counts,
     declared,
     differencing,
@@ -15,6 +16,7 @@ from airlock.checks import (
     graphs,
     leaks,
     learned,
+    recalled,
     recompute,
     regression,
     scanned,
@@ -93,6 +95,16 @@ def _counts(case: Case) -> Said:
         yield from counts.check(table, _persons(table, groups, evidence), limits, groups=named, judged=judged)
 
 
+def _claims(case: Case) -> Said:
+    yield from claims.check(case, _found)
+
+
+def _found(case: Case) -> Iterator[Finding]:
+    """Yield what our own checks of tables find in another file of the round."""
+    for judge in (_counts, recompute.check, disclosure.check, bounds.check):
+        yield from (one for one in judge(case) if isinstance(one, Finding))
+
+
 def _named(table: Table, evidence: Evidence) -> tuple[int, ...]:
     """Return the columns that are named as in the project's data."""
     heads = [(at, head.strip()) for at, head in enumerate(table.heads)]
@@ -138,6 +150,7 @@ CHECKS = (
     Check(
         "scanned", ALL, "It was scanned for viruses: what was not is never called clean.", scanned.looked, excepted=True
     ),
+    Check("recalled", ALL, "What was called back does not leave again.", recalled.check, excepted=True),
     Check("notebook", frozenset({"ipynb"}), "A notebook has no outputs, attachments or metadata."),
     Check(
         "leaks",
@@ -172,6 +185,7 @@ CHECKS = (
         differencing.check,
         excepted=True,
     ),
+    Check("claims", frozenset({"json"}), "What acro said of a table is what we find in it.", _claims),
     Check(
         "regression",
         TABLES,
