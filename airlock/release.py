@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from airlock import asks, certificate, crate, incidents, moves, package, record, requests, staging, statement
+from airlock import asks, certificate, crate, incidents, ledger, moves, package, record, requests, staging, statement
 from airlock.checks import rules
 from airlock.states import FileState, State
 from airlock.tables import FileRow, LinkRow, ReleaseRow, RequestRow, RoundRow
@@ -65,13 +65,14 @@ def release(session: Session, settings: Settings, *, request: int, now: datetime
     )  # fmt: skip
     session.add(released)
     session.flush()
+    ledger.write(session, settings, row, files, now)
     return released
 
 
 def rehashed(session: Session, settings: Settings, row: RequestRow, number: int, files: Sequence[FileRow]) -> str:
     """Hash again all that leaves of a round, from the stored bytes up; return the hash of what was voted on."""
     listed = session.get_one(RoundRow, (row.id, number)).manifest
-    told = [_told(file) for file in asks.files_of(session, row.id, number)]
+    told = [moves.listed(file) for file in asks.files_of(session, row.id, number)]
     held = [(len(staging.kept(settings, name)), size) for file in files for name, size in _held(file)]
     if json.loads(listed)["files"] != told or any(found != size for found, size in held):
         raise Tampered(f"the files of export request {row.id} are not those of its manifest: call the operator")
@@ -139,14 +140,11 @@ def stream(settings: Settings, bundle: Bundle) -> Iterator[bytes]:
 
 
 # --- before it leaves -------------------------------------------------------------------------------------------------
-def _told(file: FileRow) -> dict[str, object]:
-    said = {"name": file.name, "sha256": file.sha256, "size": file.size, "kind": file.kind}
-    return said | ({"leaves_sha256": file.leaves_sha256, "leaves_size": file.leaves_size} if file.leaves_sha256 else {})
-
-
 def _held(file: FileRow) -> tuple[tuple[str, int], ...]:
     """Hash and size of what was submitted and of what leaves."""
-    return (file.sha256, file.size), (file.leaves_sha256 or file.sha256, file.leaves_size or file.size)
+    if not file.leaves_sha256:
+        raise Tampered(f"nothing is known that would leave instead of {file.name!a}: call the operator")
+    return (file.sha256, file.size), (file.leaves_sha256, file.leaves_size)
 
 
 def _nothing_rests(session: Session, row: RequestRow, files: Sequence[FileRow]) -> None:

@@ -65,8 +65,8 @@ def _file(session: Session, row: RequestRow, file: FileRow, checks: dict[str, An
     return {
         "name": file.name,
         "kind": file.kind,
-        "sha256": file.leaves_sha256 or file.sha256,
-        "size": file.leaves_size or file.size,
+        "sha256": file.leaves_sha256,
+        "size": file.leaves_size,
         "submitted": {"sha256": file.sha256, "size": file.size},
         "context": about.get("context", ""),
         "controls": about.get("controls", ""),

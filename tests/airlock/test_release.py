@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import select, update
 
 import tre.settings
-from airlock import certificate, crate, package, release, staging
+from airlock import certificate, crate, ledger, package, record, release, staging, statement
 from airlock.states import State, Verdict
 from airlock.tables import FileRow, LinkRow, ReleaseRow, RoundRow, VoteRow
 from tests.airlock.house import SAFE, House
 from tre.errors import NotFound, Refused, StepRefused, Tampered, Unavailable, Unreadable
-from tre.governance import accounts, projects
+from tre.governance import access, accounts, projects
 from tre.records import audit, checkpoint, note, verify
 from tre.records.db import opened
 from tre.records.tables import CheckpointRow, EntryRow
@@ -316,19 +316,46 @@ def test_the_rules_are_asked_again_at_the_last_moment(house):
     assert house.acts()[-1] == "export.release.refused"
 
 
-def test_a_release_whose_disk_is_full_has_not_begun(home, monkeypatch):
+class Stopped(Exception):
+    """The process ends here."""
+
+
+STEPS = (
+    (access, "require"), (statement, "of"), (checkpoint, "sign"), (crate, "write"), (record, "write"),
+    (staging, "keep"), (checkpoint, "sign_bytes"), (ledger, "write"), (audit, "append"),
+)  # fmt: skip
+
+
+def test_a_release_that_stops_anywhere_has_not_begun(home, monkeypatch):
     request = home.approved()
-
-    def full(_settings, _content):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(staging, "keep", full)
-    with pytest.raises(Unavailable, match="No space left"):
-        home.release(request)
-    monkeypatch.undo()
-    assert (home.state(request), home.files(request)) == (State.APPROVED, {"table.csv": "approved"})
+    before = home.acts()
+    for module, name in STEPS:
+        with monkeypatch.context() as broken:
+            broken.setattr(module, name, _stops)
+            with pytest.raises(Stopped):
+                home.release(request)
+        assert (home.state(request), home.files(request)) == (State.APPROVED, {"table.csv": "approved"})
+        with home.records.read() as session:
+            assert session.get(ReleaseRow, (request, 1)) is None
+    assert home.acts() == before
     home.release(request)
     assert home.state(request) is State.RELEASED
+
+
+def _stops(*_args, **_words):
+    raise Stopped
+
+
+def test_a_full_disk_is_said_in_words_and_nothing_left(home, monkeypatch):
+    request = home.approved()
+    monkeypatch.setattr(staging, "keep", _is_full)
+    with pytest.raises(Unavailable, match="No space left"):
+        home.release(request)
+    assert home.state(request) is State.APPROVED
+
+
+def _is_full(*_args, **_words):
+    raise OSError(28, "No space left on device")
 
 
 def test_nothing_is_collected_from_a_project_that_was_suspended_since(home):
