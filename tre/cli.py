@@ -33,6 +33,7 @@ COMMANDS = {
     "vocabulary": ("tre.data.vocabulary_commands:vocabulary", "OMOP vocabularies and the house's own mappings"),
     "ontology": ("tre.governance.ontology_commands:app", "which disease is a kind of which"),
     "recontact": ("tre.data.recontact_commands:app", "finding a person again, for those who treat them"),
+    "leak": ("tre.data.leak_commands:app", "data that were found outside, and which project they come from"),
     "policy": ("tre.governance.policy_commands:app", "what the rules say, and why"),
     "visa": ("tre.governance.visa_commands:app", "what trusted issuers vouch for (GA4GH Passports)"),
     "emergency": ("tre.governance.emergency_commands:app", "a closed door that two people open for a few hours"),

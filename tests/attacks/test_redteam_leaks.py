@@ -20,8 +20,9 @@ from sqlalchemy import select
 
 from tests.builders import HOST
 from tests.tre.data import made
-from tre.data import canaries, evidence, identifiers
+from tre.data import canaries, evidence, identifiers, leaked
 from tre.data.deid import pseudonyms
+from tre.governance import projects
 from tre.notebook.data import Dataset
 from tre.records import audit
 from tre.records.tables import ExtractRow
@@ -218,6 +219,7 @@ def of(settings, records, now, tmp_path):
         with records.read() as session:
             return evidence.of(session, settings, "sunrise")
 
+    gathered.now = now
     return gathered
 
 
@@ -229,6 +231,21 @@ def test_a_copy_of_a_projects_folder_carries_its_canaries_and_no_statistic_count
     for path in folder.glob("[!.]*.parquet"):
         assert not names & set(pq.read_table(path)["id"].to_pylist())
     assert canaries.NAME not in Dataset("trial", 1, folder).tables
+
+
+def test_what_was_found_outside_names_its_project_and_its_keys(settings, of, records, tmp_path):
+    with records.act(HOST, "test.build", "project/sunrise") as session:
+        projects.rotate(session, "sunrise", why="a leak", actor=HOST, now=of.now)
+    name = pseudonyms.pseudonym(SOURCE[3]["id"], pseudonyms.keys_of(settings, "sunrise").pseudonym)
+    copied = tmp_path / "found.bin"
+    copied.write_bytes(bz2.compress((settings.extract("sunrise", "trial", 1) / canaries.FILE).read_bytes()))
+    folder = settings.extract("sunrise", "trial", 1)
+    with records.read() as session:
+        for found in (name, name.lower()[5:], str(folder / "people.parquet"), str(copied)):
+            told = leaked.whose(session, settings, found)
+            assert [(one.project, one.epoch) for one in told] == [("sunrise", 1)], found
+        assert told[0].canaries > 0
+        assert leaked.whose(session, settings, "nothing of ours") == ()
 
 
 def test_an_extract_that_failed_does_not_switch_off_the_counting_of_persons(records, now, of):
