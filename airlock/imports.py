@@ -32,6 +32,7 @@ from tre.records import audit
 from tre.records.db import Records
 from tre.settings import Settings
 
+MOST_FILES = staging.MOST_FILES
 DAY = timedelta(days=1)
 MOST_A_DAY = 20
 RETRY = timedelta(hours=1)
@@ -56,8 +57,8 @@ def keep(settings: Settings, files: Iterable[tuple[str, bytes]]) -> tuple[Brough
     """Put the files into the store; all of them have a name that can be written, and are not too large."""
     held = [(_named(name), content) for name, content in files]
     names = [name for name, _ in held]
-    if not held or len(held) > staging.MOST_FILES:
-        raise Unreadable(f"{len(held)} files: bring 1 to {staging.MOST_FILES} at a time")
+    if not held or len(held) > MOST_FILES:
+        raise Unreadable(f"{len(held)} files: bring 1 to {MOST_FILES} at a time")
     if len({name.casefold() for name in names}) < len(names):
         raise Unreadable("two files have the same name: name each once")
     if inside := next((a for a in names for b in names if b.startswith(f"{a}/")), None):

@@ -2,17 +2,20 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 
-from airlock import brought, clamd, imports
+from airlock import brought, clamd, cli, imports
 from airlock.states import ImportState, Verdict
 from airlock.tables import ImportRow
 from tests.airlock.house import IDENTIFIER, House
+from tre.cli import run
 from tre.errors import NotFound, Refused, StepRefused, Unreadable
 from tre.governance import accounts, projects
 from tre.records.db import opened
 from tre.settings import load
+from tre.show import as_json
 
 CODE = b"import polars as pl\n\nprint(pl.read_parquet('/data/trial/visits.parquet').height)\n"
 NOTEBOOK = json.dumps(
@@ -32,8 +35,6 @@ CODES = b"code,label\n" + b"".join(b"I%04d,disease %d\n" % (at, at) for at in ra
 @pytest.fixture(scope="module")
 def home(made_home, tmp_path_factory):
     """One house for all: each test asks for imports of its own."""
-    from datetime import UTC, datetime
-
     settings = load(shutil.copytree(made_home, tmp_path_factory.mktemp("imports") / "home"))
     records = opened(settings)
     yield House(records, settings, datetime.now(UTC))
@@ -239,8 +240,39 @@ def test_who_may_know_of_an_import(home):
         assert projects.ever_member(session, "sunrise", "olive")
 
 
-def test_so_many_a_day(home):
-    for _ in range(imports.MOST_A_DAY):
-        ask(home)
+def test_so_many_a_day(home, monkeypatch):
+    monkeypatch.setattr(imports, "MOST_A_DAY", 1)
+    ask(home)
     with pytest.raises(Refused, match="within a day"):
         ask(home)
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+def test_an_import_goes_its_way_by_commands_alone(home, monkeypatch, capsys, tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "a.py").write_bytes(CODE)
+    monkeypatch.setenv("TRE_HOME", str(home.settings.home))
+    monkeypatch.setattr(imports, "MOST_A_DAY", 1000)  # commands look at the clock, the others are days ahead
+
+    def airlock(*words, by=None):
+        with home.records.read() as session:
+            now = datetime.now(UTC)
+            word = ["--as", by, "--code", accounts.code_now(session, home.settings, by, now)] if by else []
+        token = as_json.set(False)
+        try:
+            code = run(cli.app, ["import", *map(str, words), *word, "--json"])
+        finally:
+            as_json.reset(token)
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        return json.loads(said.out)
+
+    number = airlock("ask", "sunrise", tmp_path, "--why", "to work with", by="ann")["id"]
+    assert airlock("work")["moved"] >= 1
+    seen = airlock("show", number)
+    assert [file["name"] for file in seen["files"]] == ["lib/a.py"]
+    sha = seen["manifest_sha256"]
+    assert airlock("vote", number, "approve", "--reason", "plain", "--seen", sha[:16], by="bob")["state"] == "approved"
+    airlock("work")
+    assert (place(home, number) / "lib" / "a.py").read_bytes() == CODE
+    assert number in {one["id"] for one in airlock("list", "--project", "sunrise")}
