@@ -7,11 +7,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from airlock import models, outbox, queries, recalls, release, requests
+from airlock import import_calls, models, outbox, queries, recalls, release, requests
 from airlock.login import PREFIX
 from airlock.pages import analyst, approver
 from airlock.pages.page import API, ROOM, house, render, visitor
@@ -24,6 +26,7 @@ from tre.governance import accounts, projects
 from tre.settings import Settings
 
 V1 = f"{API}v1/"
+IMPORTS = f"{V1}imports"
 LISTS = ("own", "queue", "decided", "projects")
 MOST = 100
 _FAULTS = {
@@ -233,6 +236,15 @@ CALLS = (
     Call("POST", f"{V1}requests/{{id:count}}/recall", recall, "Call back what left", M.Recall, M.Export),
     Call("GET", f"{V1}incidents", incidents, "List what was called back", None, M.Incidents),
     Call("POST", f"{V1}incidents/{{id:count}}/close", close_incident, "Close an incident", M.Closing, M.Incidents),
+    Call("GET", IMPORTS, import_calls.imports_listed, "List imports", None, import_calls.Comings),
+    Call("POST", IMPORTS, import_calls.import_asked, "Bring files", import_calls.Bring, import_calls.Coming, 201),
+    Call("GET", f"{IMPORTS}/{{id:count}}", import_calls.import_shown, "Show an import", None, import_calls.Coming),
+    Call("GET", f"{IMPORTS}/{{id:count}}/files/{{position:count}}", import_calls.import_file, "Get a file of it", None,
+         "application/octet-stream"),
+    Call("POST", f"{IMPORTS}/{{id:count}}/vote", import_calls.import_voted, "Decide on an import", import_calls.Decide,
+         import_calls.Coming),
+    Call("POST", f"{IMPORTS}/{{id:count}}/withdraw", import_calls.import_withdrawn, "Take it back", None,
+         import_calls.Coming),
     Call("GET", f"{ROOM}outbox", room_outbox, "List what lies in this room's outbox", None, M.Outbox),
     Call("GET", f"{ROOM}requests", room_listed, "List this room's requests", None, M.Exports),
     Call("POST", f"{ROOM}requests", room_submit, "Ask out of this room", M.Files, M.Export, 201),
@@ -244,8 +256,14 @@ CALLS = (
 
 def routes() -> list[Route]:
     """Make a route for each call, and for the description of them all."""
-    made = [Route(call.path, _endpoint(call), methods=[call.method]) for call in CALLS]
+    made = [Route(call.path, _endpoint(call), methods=[call.method], middleware=_body(call)) for call in CALLS]
     return [*made, Route(f"{API}openapi.json", described), Route(f"{PREFIX}api", readable)]
+
+
+def _body(call: Call) -> list[Middleware]:
+    """Files are brought in the body of one call; no other may be as long."""
+    files = call.takes is import_calls.Bring
+    return [Middleware(RequestBodyLimitMiddleware, max_body_size=import_calls.LARGEST)] if files else []
 
 
 def described(request: Request) -> Response:
@@ -306,6 +324,8 @@ def _parameters(call: Call, path: str) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     if "{id}" in path:
         found.append({"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}})
+    if "{position}" in path:
+        found.append({"name": "position", "in": "path", "required": True, "schema": {"type": "integer"}})
     if "{token}" in path:
         found.append({"name": "token", "in": "path", "required": True, "schema": {"type": "string"}})
     if call.does is listed:
