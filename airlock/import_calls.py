@@ -103,7 +103,7 @@ def import_file(request: Request, _: None) -> Response:
     here, who, at = house(request), visitor(request), number(request)
     with here.records.read() as session:
         position = int(request.path_params["position"])
-        _, content = brought.content(session, here.settings, at, position, who.name, now=here.clock())
+        content = brought.content(session, here.settings, at, position, who.name, now=here.clock())[1]
     heads = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
     return Response(content, media_type="application/octet-stream", headers=heads)
 
