@@ -178,6 +178,8 @@ def _release(records: Records, settings: Settings, request: int, *, now: datetim
         _trouble(records, request, "export.alarm", error, retry_at=now + timedelta(days=3650), now=now)
     except Refused as error:
         _trouble(records, request, "export.wait", error, retry_at=now + RETRY_REFUSED, now=now)
+    except Unavailable as error:
+        _trouble(records, request, "export.wait", error, retry_at=now + RETRY_UNAVAILABLE, now=now)
     except Exception as error:  # noqa: BLE001 -- nothing left, and it is said
         _LOG.error("a release failed", request=request, **checking.fault(error))
         wrong = Unavailable(f"the release failed ({type(error).__name__})")
