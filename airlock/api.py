@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from airlock import import_calls, models, outbox, queries, recalls, release, requests
+from airlock import exceptions, import_calls, models, outbox, queries, recalls, release, requests
 from airlock.login import PREFIX
 from airlock.pages import analyst, approver
 from airlock.pages.page import API, ROOM, house, render, visitor
@@ -125,6 +125,21 @@ def vote(request: Request, body: models.Vote) -> models.Export:
     return _export(request, at, who.name)
 
 
+def make_exception(request: Request, body: models.Except) -> models.Export:
+    """Except one check of one file, with a fresh code, as a member of the committee."""
+    here, who, at, now = house(request), visitor(request), number(request), house(request).clock()
+    with here.records.read() as session:
+        queries.detail(session, at, who.name, now=now)
+    purpose = f"export/{at} except {body.check[:40]} {body.manifest_sha256}"
+    accounts.check_code(here.records, here.settings, who.name, body.code, now=now, purpose=purpose)
+    with here.records.act(who.name, "export.except", f"export/{at}") as session:
+        exceptions.grant(
+            session, request=at, person=who.name, position=body.position, check=body.check, reason=body.reason,
+            seen=body.manifest_sha256, second_factor=True, now=now,
+        )  # fmt: skip
+    return _export(request, at, who.name)
+
+
 def comment(request: Request, body: models.Comment) -> models.Detailed:
     """Say something about a request."""
     here, who, at, now = house(request), visitor(request), number(request), house(request).clock()
@@ -229,6 +244,7 @@ CALLS = (
     Call("POST", f"{V1}requests/{{id:count}}/resubmit", resubmit, "Submit a returned request again", M.Files, M.Export),
     Call("POST", f"{V1}requests/{{id:count}}/withdraw", withdraw, "Take a request back", None, M.Export),
     Call("POST", f"{V1}requests/{{id:count}}/vote", vote, "Vote on the files you saw", M.Vote, M.Export),
+    Call("POST", f"{V1}requests/{{id:count}}/exceptions", make_exception, "Except a check", M.Except, M.Export),
     Call("POST", f"{V1}requests/{{id:count}}/comments", comment, "Comment on a request", M.Comment, M.Detailed, 201),
     Call("POST", f"{V1}requests/{{id:count}}/link", link, "Make a link to collect, once", None, M.Link, 201),
     Call("GET", f"{V1}requests/{{id:count}}/certificate", certificate, "Get the certificate", None, "application/json"),

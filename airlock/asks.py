@@ -1,12 +1,14 @@
 """What the rules are told about an export: gathered here, judged by the policies."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from airlock.checks import run
 from airlock.checks.finding import Severity
 from airlock.states import FileState, State, Verdict
 from airlock.tables import ExceptionRow, FileRow, FindingRow, ReleaseRow, RequestRow, RoundRow, VoteRow
@@ -16,6 +18,8 @@ from tre.records.tables import DatasetRow, ExtractRow, ProjectRow
 
 COUNTS = timedelta(days=30)
 """How long votes on a manifest count (R26), and how far back is summed what left a project (R24)."""
+EXCEPTED = frozenset(check.name for check in run.CHECKS if check.excepted)
+"""Names of the checks of which an exception may be made."""
 LEFT = (FileState.RELEASED, FileState.RECALLED)
 """States of a file that has left."""
 
@@ -25,7 +29,7 @@ def submit(session: Session, project: str, person: str, *, kinds: frozenset[str]
     export = Export(
         request="new", requester=person, manifest="", kinds=kinds, row_level=False, blocked=False, size=size,
         spent=spent(session, project, now=now), quota=quota(session, project),
-        data_in_force=in_force(session, project, now=now), models_checked=models_checked(kinds),
+        data_in_force=in_force(session, project, now=now),
     )  # what the files hold is found by the checks that follow  # fmt: skip
     return access.export_ask(
         session, "submit_export", person=person, project=project, export=export, now=now, second_factor=True
@@ -35,8 +39,22 @@ def submit(session: Session, project: str, person: str, *, kinds: frozenset[str]
 def vote(session: Session, request: RequestRow, person: str, *, seen: str, second_factor: bool, now: datetime) -> Ask:
     """Ask whether this person may vote on the manifest they say they saw."""
     export = of(session, request, FileState.OPEN, seen=seen, now=now, voter=person)
+    export = replace(export, approvals=export.approvals & export.voted)  # of two who differ each may say again
     return access.export_ask(
         session, "vote_export", person=person, project=request.project, export=export, now=now,
+        second_factor=second_factor,
+    )  # fmt: skip
+
+
+def grant(
+    session: Session, request: RequestRow, person: str, *, check: bool, seen: str, second_factor: bool, now: datetime
+) -> Ask:
+    """Ask whether this person may except a check; `check` says whether it is one of those that may be excepted."""
+    blocked = of(session, request, FileState.BLOCKED, seen=seen, now=now)
+    everybody = select(VoteRow.approver).where(VoteRow.request == request.id)
+    export = replace(blocked, excepted_check=check, voted=frozenset(session.scalars(everybody)))
+    return access.export_ask(
+        session, "grant_exception", person=person, project=request.project, export=export, now=now,
         second_factor=second_factor,
     )  # fmt: skip
 
@@ -86,13 +104,13 @@ def of(
         row_level="row_level" not in ran or any(found.check == "row_level" for found in blocks),
         blocked=row.checked_at is None or bool(blocks),
         approvals=min((approvers_of(file, counted) for file in files), key=len, default=frozenset()),
-        voted=_voted(request, voter, files, votes),
+        voted=_voted(request, voter, files, votes) | {each.person for each in exceptions_of(session, request)},
         size=sum(leaves(file) for file in files),
         spent=spent(session, request.project, now=now),
         quota=quota(session, request.project),
         approvals_until=min((vote.at + COUNTS for vote in _approving(files, counted)), default=NEVER),
         data_in_force=in_force(session, request.project, now=now),
-        models_checked=models_checked(kinds),
+        models_checked="learned" in ran and not any(found.check == "learned" for found in blocks),
     )
 
 
@@ -168,12 +186,6 @@ def in_force(session: Session, project: str, *, now: datetime) -> bool:
     return known.gather(session, (), (project,), now=now).in_force(project)
 
 
-def models_checked(kinds: Collection[str]) -> bool:
-    """Whether each model in it was looked into: there is no check for models yet, and no kind of file that is one."""
-    del kinds
-    return False
-
-
 def fit(session: Session, vote: VoteRow) -> bool:
     """Say whether who voted is still one to vote: an approver, not suspended, never in the project."""
     request = session.get_one(RequestRow, vote.request)
@@ -202,6 +214,14 @@ def findings_of(session: Session, request: RequestRow, number: int | None = None
     this = number or request.round
     query = select(FindingRow).where(FindingRow.request == request.id, FindingRow.round == this)
     return tuple(session.scalars(query.order_by(FindingRow.position, FindingRow.id)))
+
+
+def exceptable(session: Session, row: RequestRow, file: FileRow) -> tuple[str, ...]:
+    """Return the checks that keep a file back and may be excepted; none if another keeps it back for good."""
+    if file.state != FileState.BLOCKED or not file.leaves_sha256:
+        return ()
+    names = {found.check for found in blocking(session, row, file.round, (file,))}
+    return tuple(sorted(names)) if names <= EXCEPTED else ()
 
 
 def exceptions_of(session: Session, request: RequestRow, number: int | None = None) -> tuple[ExceptionRow, ...]:

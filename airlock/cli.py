@@ -12,7 +12,17 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from sqlalchemy import select
 
-from airlock import certificate, import_commands, queries, recall_commands, release, requests, states
+from airlock import (
+    certificate,
+    exceptions,
+    import_commands,
+    queries,
+    recall_commands,
+    release,
+    requests,
+    states,
+    statistics,
+)
 from airlock.states import State, Verdict
 from airlock.tables import RequestRow
 from tre import __version__, show
@@ -125,6 +135,33 @@ def vote(number: int, verdict: Verdict, /, *, reason: str, seen: Seen, by: As, c
                 second_factor=True, now=at.now,
             )  # fmt: skip
     _said(row)
+
+
+@app.command(name="except")
+def except_command(number: int, file: int, check: str, /, *, reason: str, seen: Seen, by: As, code: Code) -> None:
+    """Let a file (1 is the first) go on although a check said no, as a member of the committee."""
+    with house() as at:
+        manifest = _whole(at, number, seen)
+        at.confirm(by, code, f"export/{number} except {check[:40]} {manifest}")
+        with at.records.act(by, "export.except", f"export/{number}") as session:
+            row = exceptions.grant(
+                session, request=number, person=by, position=file - 1, check=check, reason=reason, seen=manifest,
+                second_factor=True, now=at.now,
+            )  # fmt: skip
+    _said(row)
+
+
+@app.command(name="statistics")
+def statistics_command(*, days: int = 90) -> None:
+    """Tell how requests and approvers did: waiting, hours of review, agreement, and which rules sent files back."""
+    with house() as at, at.records.read() as session:
+        said = statistics.of(session, now=at.now, days=days)
+    if show.as_json.get():
+        show.one(said.as_json())
+        return
+    show.rows([each.as_json() for each in said.approvers], none="no votes")
+    show.rows([each.as_json() for each in said.waits], none="no requests")
+    show.rows([{"rule": rule, "files": files} for rule, files in said.rules], none="no findings that block")
 
 
 @app.command

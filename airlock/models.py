@@ -63,6 +63,16 @@ class Closing(Sent):
     code: str = Field(description="fresh code of your authenticator app", max_length=10)
 
 
+class Except(Sent):
+    """Let a file go on although a check said no."""
+
+    position: int = Field(description="of the file, from 0", ge=0, le=19)
+    check: str = Field(description="the check that is excepted", max_length=40)
+    reason: str = Field(description="for the approvers, the certificate and whoever asks later", max_length=4000)
+    manifest_sha256: str = Field(description="digest of the files as you saw them", pattern="^[0-9a-f]{64}$")
+    code: str = Field(description="fresh code of your authenticator app", max_length=10)
+
+
 class Comment(Sent):
     """Say something about a request."""
 

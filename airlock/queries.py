@@ -26,6 +26,9 @@ from tre.errors import NotFound
 from tre.governance import accounts, projects
 from tre.settings import Settings
 
+_COMMITTEES = (FileState.BLOCKED, *asks.LEFT)
+_EXCEPTS = frozenset({Role.COMMITTEE, Role.CHAIR})
+
 
 @dataclass(frozen=True)
 class Change:
@@ -184,8 +187,18 @@ def _part(session: Session, row: RequestRow, person: str, now: datetime) -> str 
         return "author"
     if projects.is_member(session, row.project, person, now=now):
         return "member"
-    approves = Role.APPROVER in accounts.roles_of(session, person)
-    return "approver" if approves and not projects.ever_member(session, row.project, person) else None
+    roles = accounts.roles_of(session, person)
+    if projects.ever_member(session, row.project, person):
+        return None
+    if Role.APPROVER in roles:
+        return "approver"
+    return "committee" if roles & _EXCEPTS and _concerns_committee(session, row) else None
+
+
+def _concerns_committee(session: Session, row: RequestRow) -> bool:
+    """Whether an exception can be made, or was, or something left that can be called back."""
+    files = select(FileRow.state).where(FileRow.request == row.id, FileRow.state.in_(_COMMITTEES))
+    return session.scalars(files.limit(1)).first() is not None
 
 
 def _may_of(session: Session, row: RequestRow, person: str, now: datetime) -> frozenset[str]:
@@ -201,7 +214,19 @@ def _may(session: Session, row: RequestRow, person: str, part: str) -> frozenset
         can |= states.verbs(state, By.AUTHOR) | ({"collect"} if _out(session, row) else set())
     if part == "approver" and states.verbs(state, By.APPROVERS) and not _voted(session, row, person):
         can.add("vote")
+    if part in {"approver", "committee"} and _excepts(session, row, person):
+        can.add("except")
     return frozenset(can)
+
+
+def _excepts(session: Session, row: RequestRow, person: str) -> bool:
+    """Whether a person of the committee may make an exception of something in this round."""
+    if not accounts.roles_of(session, person) & _EXCEPTS or any(
+        v.approver == person for v in asks.votes_of(session, row)
+    ):
+        return False
+    can = "except" in states.verbs(State(row.state), By.COMMITTEE)
+    return can and any(asks.exceptable(session, row, file) for file in asks.files_of(session, row.id, row.round))
 
 
 def _out(session: Session, row: RequestRow) -> bool:
