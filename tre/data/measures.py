@@ -29,6 +29,7 @@ PLACED = frozenset({"median", "percentile", "min", "max"})
 """Measures that are some person's value, or lie between two."""
 _PERCENTILE = re.compile(r"(.+),\s*(0(?:\.\d+)?|1(?:\.0+)?)\s*\Z", re.DOTALL)
 _DECIMALS = re.compile(r"\d*\.(\d+)\s*%?\s*\Z")
+_NUMERIC = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
 _OF = {"sum": "sum", "min": "min", "max": "max"}
 
 
@@ -295,7 +296,7 @@ def _contribution(measure: Measure, known: Mapping[str, pa.DataType]) -> str:
     name, kind = engine.name(column), known[column]
     if measure.verb == "mode":
         return name
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+    if not any(each(kind) for each in _NUMERIC):
         raise Unreadable(f"measures, {measure.verb}: the column that is named holds no numbers")
     number = f"CAST({name} AS DOUBLE)"
     if pa.types.is_floating(kind):

@@ -93,7 +93,8 @@ def test_nothing_else_gets_through(text):
 
 ONLY = re.compile(
     r"""'(?:[^']|'')*' | TRY_CAST\("(?:age|arm|death|a\ b|q""x")"\ AS\ (?:DOUBLE|VARCHAR)\)
-    | "(?:age|arm|death|a\ b|q""x")" | -?\d+(?:\.\d+)?(?:e[+-]?\d+)? | \b(?:and|or|is\ not\ null|is\ null|true)\b | [<>]=? | != | = | [()\ ]""",
+    | "(?:age|arm|death|a\ b|q""x")" | -?\d+(?:\.\d+)?(?:e[+-]?\d+)?
+    | \b(?:and|or|is\ not\ null|is\ null|true)\b | [<>]=? | != | = | [()\ ]""",
     re.VERBOSE,
 )
 SIGNS = ["'", '"', "''", "--", "/*", ";", "(", ")", ",", "=", "<", ">=", "!=", "1", "-2.5", "1e9", " ", "\n", "\\"]
