@@ -24,6 +24,7 @@ from airlock.tables import (
 from policies.facts import Role
 from tre.errors import NotFound
 from tre.governance import accounts, projects
+from tre.records import audit
 from tre.settings import Settings
 
 _COMMITTEES = (FileState.BLOCKED, *asks.LEFT)
@@ -111,10 +112,15 @@ def standing(session: Session, row: RequestRow) -> str:
 def opened(session: Session, request: int, person: str, *, now: datetime) -> None:
     """Note when an approver first looks at a round that they may vote on; once, and nothing for others."""
     row = session.get(RequestRow, request)
-    if row is None or not votes(session, row, person, now=now):
+    if row is None or not votes(session, row, person, now=now) or has_opened(session, row, person):
         return
-    if session.get(OpenedRow, (row.id, row.round, person)) is None:
-        session.add(OpenedRow(request=row.id, round=row.round, person=person, at=now))
+    session.add(OpenedRow(request=row.id, round=row.round, person=person, at=now))
+    audit.append(session, "export.open", actor=person, subject=f"export/{row.id}", at=now, round=row.round)
+
+
+def has_opened(session: Session, row: RequestRow, person: str) -> bool:
+    """Whether this person looked at the round on the table before."""
+    return session.get(OpenedRow, (row.id, row.round, person)) is not None
 
 
 def queue(session: Session, person: str, *, now: datetime) -> tuple[RequestRow, ...]:

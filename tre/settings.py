@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     meter_day: int = Field(default=500_000_000, ge=1, description="bytes a person may see of one project in a day")
     largest_file: int = Field(default=16_000_000, ge=1, description="bytes of one file that may be asked to leave")
     clamd_socket: str = Field(
-        default="", description="Unix socket of ClamAV's clamd, e.g. /run/clamav/clamd.ctl; empty: files are not scanned"
+        default="", description="Unix socket of ClamAV's clamd, e.g. /run/clamav/clamd.ctl; empty: nothing is scanned"
     )
     thresholds: str = Field(default="default", description="disclosure-control profile in policies/thresholds")
     mail: str = Field(

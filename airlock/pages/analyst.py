@@ -1,15 +1,22 @@
 """The author's side: ask, correct, withdraw, comment, collect."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 
-from starlette.datastructures import FormData
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData, QueryParams
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from airlock import outbox, queries, release, requests
+from airlock.pages import asking
 from airlock.pages.page import field, go, house, render, visitor
 from airlock.pages.show import Problem, number, page
-from tre.errors import NotFound, TREError
+from airlock.queries import Detail
+from airlock.states import FileState
+from airlock.tables import FileRow, ReleaseRow
+from tre.errors import NotFound, TREError, Unreadable
 from tre.governance import projects
 
 
@@ -21,35 +28,41 @@ def fresh(request: Request) -> Response:
 def submit(request: Request, sent: FormData) -> Response:
     """Ask for files to leave."""
     here, who, now = house(request), visitor(request), house(request).clock()
-    project, paths, why = field(sent, "project"), _paths(sent), field(sent, "why")
+    project, paths, why = field(sent, "project"), asking.paths(sent), field(sent, "why")
     try:
+        said = asking.read(sent)
         with here.records.read() as session:
             projects.get(session, project)
+        files = requests.ready(
+            here.records, here.settings, project=project, person=who.name, paths=paths, now=now, about=said
+        )
         with here.records.act(who.name, "export.submit", f"project/{project}") as session:
             row = requests.submit(
-                session, here.settings, project=project, person=who.name, paths=paths, why=why, now=now
+                session, here.settings, project=project, person=who.name, ready=files, why=why, now=now
             )
     except TREError as error:
-        return _ask(request, project, problem=Problem.of(error), filled={"paths": paths, "why": why})
+        return _ask(request, project, problem=Problem.of(error), sent=sent)
     return go(f"requests/{row.id}")
 
 
 def again(request: Request) -> Response:
     """Show the form to submit a returned request again, with the files of the last round chosen."""
-    return _again(request, filled=None)
+    return _again(request)
 
 
 def resubmit(request: Request, sent: FormData) -> Response:
     """Submit a returned request again."""
     here, who, at = house(request), visitor(request), number(request)
-    paths, why = _paths(sent), field(sent, "why")
+    paths, why = asking.paths(sent), field(sent, "why")
     try:
+        now, said = here.clock(), asking.read(sent)
+        files = requests.ready(
+            here.records, here.settings, request=at, person=who.name, paths=paths, now=now, about=said
+        )
         with here.records.act(who.name, "export.submit", f"export/{at}") as session:
-            requests.resubmit(
-                session, here.settings, request=at, person=who.name, paths=paths, why=why, now=here.clock()
-            )
+            requests.resubmit(session, here.settings, request=at, person=who.name, ready=files, why=why, now=now)
     except TREError as error:
-        return _again(request, problem=Problem.of(error), filled={"paths": paths, "why": why})
+        return _again(request, problem=Problem.of(error), sent=sent)
     return go(f"requests/{at}")
 
 
@@ -75,11 +88,12 @@ def comment(request: Request, sent: FormData) -> Response:
     return go(f"requests/{at}#comments")
 
 
-def link(request: Request) -> Response:
-    """Make the link with which the author collects, once."""
+def link(request: Request, sent: FormData) -> Response:
+    """Make the link with which the author collects what left in a round (the newest unless it is named), once."""
     here, who, at = house(request), visitor(request), number(request)
+    this = number_in(sent, "round")
     with here.records.act(who.name, "export.link", f"export/{at}") as session:
-        token = release.link(session, here.settings, request=at, person=who.name, now=here.clock())
+        token = release.link(session, here.settings, request=at, person=who.name, now=here.clock(), number=this)
     return go(f"collect/{token}")
 
 
@@ -104,21 +118,27 @@ def collect(request: Request) -> Response:
 def certificate(request: Request) -> Response:
     """Send the signed certificate of a release to whoever may see the request."""
     here, who, at = house(request), visitor(request), number(request)
+    this = number_in(request.query_params, "round")
     with here.records.read() as session:
         detail = queries.detail(session, at, who.name, now=here.clock())
-    if detail.released is None:
-        raise NotFound(f"request {at} is not released: there is no certificate yet")
-    name = f"certificate-{at}.json"
+        found = session.get(ReleaseRow, (at, this)) if this else _newest(session, at)
+    if found is None:
+        raise NotFound(f"nothing of request {detail.request.id} is released: there is no certificate yet")
+    name = f"certificate-{at}-{found.round}.json"
     return Response(
-        detail.released.certificate,
+        found.certificate,
         media_type="application/json",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
-def _ask(
-    request: Request, project: str, *, problem: Problem | None = None, filled: Mapping[str, object] | None = None
-) -> Response:
+def _newest(session: Session, at: int) -> ReleaseRow | None:
+    """Return the last release of a request; rounds after it may have ended without one."""
+    query = select(ReleaseRow).where(ReleaseRow.request == at).order_by(ReleaseRow.round.desc())
+    return session.scalars(query.limit(1)).first()
+
+
+def _ask(request: Request, project: str, *, problem: Problem | None = None, sent: FormData | None = None) -> Response:
     here, who = house(request), visitor(request)
     with here.records.read() as session:
         mine = projects.of_person(session, who.name, now=here.clock())
@@ -126,22 +146,25 @@ def _ask(
     project = project or (names[0] if len(names) == 1 else "")
     if project and project not in names:
         raise NotFound("no such project of yours")
-    return _form(request, project, mine, again=0, problem=problem, filled=filled or {"paths": (), "why": ""})
+    return _form(request, project, mine, problem=problem, sent=sent)
 
 
-def _again(request: Request, *, filled: Mapping[str, object] | None, problem: Problem | None = None) -> Response:
+def _again(request: Request, *, problem: Problem | None = None, sent: FormData | None = None) -> Response:
     here, who, at = house(request), visitor(request), number(request)
     with here.records.read() as session:
         detail = queries.detail(session, at, who.name, now=here.clock())
         mine = projects.of_person(session, who.name, now=here.clock())
+        out = frozenset(session.scalars(_LEFT.where(FileRow.request == at)))
     if "submit" not in detail.may:
         return page(
             request,
             at,
             problem=problem or Problem("only its author submits a request again, once it is returned", status=409),
         )
-    filled = filled or {"paths": tuple(file.name for file in detail.files), "why": detail.round.why}
-    return _form(request, detail.request.project, mine, again=at, problem=problem, filled=filled)
+    return _form(request, detail.request.project, mine, again=detail, out=out, problem=problem, sent=sent)
+
+
+_LEFT = select(FileRow.name).where(FileRow.state == FileState.RELEASED)
 
 
 def _form(
@@ -149,17 +172,30 @@ def _form(
     project: str,
     mine: Sequence[object],
     *,
-    again: int,
+    again: Detail | None = None,
+    out: frozenset[str] = frozenset(),
     problem: Problem | None,
-    filled: Mapping[str, object],
+    sent: FormData | None,
 ) -> Response:
+    """Show the form; of a request of which a part has left, only what has not."""
     here, who = house(request), visitor(request)
     lying = outbox.listing(here.settings, project, who.name) if project else ()
+    lying = tuple(file for file in lying if file.name not in out)
+    files = again.files if again else ()
+    chosen = asking.paths(sent) if sent is not None else tuple(file.name for file in files)
+    before = {file.name: json.loads(file.about) for file in files}
+    why = field(sent, "why") if sent is not None else again.round.why if again else ""
     return render(
-        request, "ask.html", status=problem.status if problem else 200, projects=mine, project=project, lying=lying,
-        again=again, problem=problem, filled=filled,
+        request, "ask.html", status=problem.status if problem else 200, projects=mine, project=project,
+        lines=asking.lines(lying, chosen, before, sent), described=asking.DESCRIBED, sorts=asking.SORTS,
+        out=sorted(out),
+        again=again.request.id if again else 0, problem=problem, why=why,
     )  # fmt: skip
 
 
-def _paths(sent: FormData) -> tuple[str, ...]:
-    return tuple(path for path in sent.getlist("paths") if isinstance(path, str))
+def number_in(sent: FormData | QueryParams, name: str) -> int | None:
+    """Read a small number that was sent; nothing if none was."""
+    given = str(sent.get(name, ""))
+    if given and not (given.isascii() and given.isdigit() and len(given) <= 9):  # noqa: PLR2004 -- more there are not
+        raise Unreadable(f"{name}: give a number")
+    return int(given) if given else None

@@ -24,7 +24,8 @@ from tre.settings import Settings
 
 ROOM = "/room/v1/"
 API = f"{PREFIX}api/"
-MOST_FIELDS = 100
+MOST_FIELDS = 500
+"""Of one form: what is said of fifty files has most."""
 HERE = Path(__file__).parent.parent
 
 # status -> what a person reads at the head of the page, and what they can do if nobody said so

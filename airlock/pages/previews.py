@@ -8,10 +8,11 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from airlock.checks import grid, kinds
 
@@ -21,17 +22,19 @@ COLUMNS = grid.MOST_COLUMNS
 LONGEST = grid.LONGEST_CELL
 """A cell is shown up to this many signs, and the checks let no longer one pass; a line is broken into such parts."""
 
-PICTURES = {"png": "image/png"}
+PICTURES = {"png": "image/png", "jpeg": "image/jpeg"}
 # A picture's answer: even opened by itself, it is in a sandbox without scripts, forms or origin.
 SEALED = {
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Content-Disposition": 'inline; filename="preview.png"',
+    "Content-Disposition": "inline",
 }
 _CELL = re.compile(r"column (?P<column>.+), row (?P<row>\d+)")
 _ROW = re.compile(r"row (?P<row>\d+)")
 _LINE = re.compile(r"line (?P<line>\d+)")
 _COLUMN = re.compile(r"column (?P<column>.+)")
+Point = tuple[int, int]
+"""Row and column of a table's cell, from 0; row -1 is the header."""
 _SPELT = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 
 
@@ -43,6 +46,10 @@ class Cell:
     """Text, and whether it spells a sign that cannot be seen."""
     flag: bool
     number: bool
+    found: tuple[int, ...] = ()
+    """Numbers of the findings that mean this cell, from 1 as the page counts them."""
+    within: str = ""
+    """What a reader can work out of a hidden cell."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +89,33 @@ class Marks:
     rows: frozenset[int]
     columns: frozenset[str]
     lines: frozenset[int]
+    points: Mapping[Point, tuple[int, ...]] = field(default_factory=dict)
+    intervals: Mapping[Point, str] = field(default_factory=dict)
 
 
-def of(kind: str, content: bytes, *, wheres: Iterable[str], first: int = 0) -> Preview:
+class Pointed(NamedTuple):
+    """Where one finding points: in words, and cell by cell of the table where it says so."""
+
+    where: str
+    cells: tuple[tuple[int, int, int], ...] = ()
+    """(table, row, column) from 0; row -1 is the header."""
+
+
+def of(
+    kind: str,
+    content: bytes,
+    *,
+    wheres: Iterable[Pointed],
+    first: int = 0,
+    intervals: Mapping[Point, str] = MappingProxyType({}),
+) -> Preview:
     """Show a file by its kind; bytes that are not what the kind says are not shown at all."""
     if kind in PICTURES:
         return Preview("picture" if is_picture(kind, content) else "none")
     if kind not in kinds.KINDS or not kinds.is_text(content):
         return Preview("none")
     text = content.decode("utf-8-sig")
-    marks = read_marks(wheres)
+    marks = replace(read_marks(wheres), intervals=intervals)
     if kind == "csv":
         return _table(text, marks, first)
     if kind == "ipynb" and (cells := _notebook(text)):
@@ -104,19 +128,24 @@ def is_picture(kind: str, content: bytes) -> bool:
     return kind in PICTURES and kinds.sniff(f"preview.{kind}", content) == kind
 
 
-def read_marks(wheres: Iterable[str]) -> Marks:
-    """Understand where findings point."""
+def read_marks(found: Iterable[Pointed]) -> Marks:
+    """Understand where findings point; one that names its cells means those, whatever its words say."""
     cells, rows, columns, lines = set(), set(), set(), set()
-    for where in wheres:
-        if found := _CELL.fullmatch(where):
-            cells.add((found["column"], int(found["row"])))
-        elif found := _ROW.fullmatch(where):
-            rows.add(int(found["row"]))
-        elif found := _LINE.fullmatch(where):
-            lines.add(int(found["line"]))
-        elif found := _COLUMN.fullmatch(where):
-            columns.add(found["column"])
-    return Marks(frozenset(cells), frozenset(rows), frozenset(columns), frozenset(lines))
+    points: dict[Point, tuple[int, ...]] = {}
+    for number, (where, named) in enumerate(found, 1):
+        for _, row, column in (cell for cell in named if cell[0] == 0):
+            points[row, column] = (*points.get((row, column), ()), number)
+        if named:
+            continue
+        if at := _CELL.fullmatch(where):
+            cells.add((at["column"], int(at["row"])))
+        elif at := _ROW.fullmatch(where):
+            rows.add(int(at["row"]))
+        elif at := _LINE.fullmatch(where):
+            lines.add(int(at["line"]))
+        elif at := _COLUMN.fullmatch(where):
+            columns.add(at["column"])
+    return Marks(frozenset(cells), frozenset(rows), frozenset(columns), frozenset(lines), points)
 
 
 def visible(text: str, longest: int = LONGEST) -> tuple[tuple[str, bool], ...]:
@@ -171,7 +200,13 @@ def _read(text: str, marks: Marks) -> tuple[list[list[str]], Marks]:
 
 def _row(number: int, row: Sequence[str], head: Sequence[str], marks: Marks) -> Row:
     cells = tuple(
-        Cell(visible(text), _flagged(at, number, head, marks), _is_number(text))
+        Cell(
+            visible(text),
+            _flagged(at, number, head, marks),
+            _is_number(text),
+            marks.points.get((number - 1, at - 1), ()),
+            marks.intervals.get((number - 1, at - 1), ""),
+        )
         for at, text in enumerate(row[:COLUMNS], 1)
     )
     return Row(number, cells, number in marks.rows)
@@ -179,6 +214,8 @@ def _row(number: int, row: Sequence[str], head: Sequence[str], marks: Marks) -> 
 
 def _flagged(at: int, row: int, head: Sequence[str], marks: Marks) -> bool:
     """Whether a finding points here; it names a column by its head or by its place, from 1."""
+    if (row - 1, at - 1) in marks.points:
+        return True
     names = {str(at)} | ({head[at - 1]} if at <= len(head) else set())
     return any((name, row) in marks.cells or name in marks.columns for name in names)
 

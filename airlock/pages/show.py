@@ -2,30 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from airlock import asks, queries, staging
-from airlock.pages import previews, views
+from airlock import asks, queries
+from airlock.pages import exhibits, parts, previews, views
 from airlock.pages.page import house, render, visitor
 from airlock.queries import Detail
 from airlock.requests import QUORUM
-from airlock.states import State, Verdict
-from airlock.tables import FindingRow
+from airlock.states import FileState, State, Verdict
+from airlock.tables import FileRow, IncidentRow, ReleaseRow
 from policies.facts import Role
 from tre.errors import NotFound, Refused, TREError, Unreadable
-from tre.governance import projects
-from tre.settings import Settings
+from tre.governance import accounts, projects
+from tre.records.tables import ProjectRow
 
 MOST = 40
-SMALL = 1_000_000
-"""Bytes of a file that is shown on the request's own page."""
 VERDICTS = (
-    (Verdict.APPROVE, "Approve", "These files may leave as they are."),
-    (Verdict.SEND_BACK, "Send back", "The author should change something and submit again."),
-    (Verdict.REJECT, "Reject", "They must not leave, and no change would help."),
+    (Verdict.APPROVE, "Approve", "It may leave as it is shown.", "Approve all"),
+    (Verdict.SEND_BACK, "Send back", "The author should change something and submit again.", "Send all back"),
+    (Verdict.REJECT, "Reject", "It must not leave, and no change would help.", "Reject all"),
 )
 
 
@@ -81,29 +82,85 @@ def page(
     with here.records.read() as session:
         detail = queries.detail(session, at, who.name, now=now)
         resting = not asks.in_force(session, detail.request.project, now=now)
+        around = _around(session, detail, who.name, now)
+        first = "vote" in detail.may and not queries.has_opened(session, detail.request, who.name)
+    if first:
+        with here.records.act(who.name, "export.open", f"export/{at}") as session:
+            queries.opened(session, at, who.name, now=now)
     state = State(detail.request.state)
+    given = dict(filled or {})
     return render(
         request, "request.html", status=problem.status if problem else 200, detail=detail, now=now,
         bar=views.bar(state), turn=views.turn(detail), next=views.next_step(detail),
-        seen=state, moving=views.moving(state), views=_views(here.settings, detail),
+        seen=state, moving=views.moving(state), parts=parts.of(here.settings, detail, given),
         votes=detail.votes, blind=state is State.IN_REVIEW, quorum=QUORUM, verdicts=VERDICTS, problem=problem,
-        resting=resting,
+        resting=resting, around=around,
         voted=any(v.approver == who.name and v.round == detail.request.round for v in detail.votes),
-        filled={"verdict": "", "reason": "", **(filled or {})},
+        filled={"verdict": "", "reason": "", "recall": "", **given},
     )  # fmt: skip
 
 
-def _views(settings: Settings, detail: Detail) -> dict[int, previews.Preview]:
-    """Show each small file of the newest round in its place on the page; the others have a page of their own."""
-    return {
-        row.position: previews.of(
-            row.kind,
-            staging.kept(settings, row.sha256),
-            wheres=[found.where for found in findings_of(detail, row.round, row.position)],
-        )
-        for row in detail.files
-        if row.round == detail.request.round and row.size <= SMALL
-    }
+class Left(NamedTuple):
+    """What left in one round."""
+
+    row: ReleaseRow
+    files: tuple[FileRow, ...]
+
+
+class Worker(NamedTuple):
+    """Somebody who works, or worked, in the project."""
+
+    name: str
+    roles: str
+    until: str
+
+
+class Around(NamedTuple):
+    """What stands around a request: who is in its project, what left of it, what came of that."""
+
+    people: tuple[Worker, ...]
+    left: tuple[Left, ...]
+    incidents: tuple[IncidentRow, ...]
+    known: frozenset[int]
+    """Earlier requests, named by the checks, that this person may see too."""
+    may_recall: bool
+
+
+def _around(session: Session, detail: Detail, person: str, now: datetime) -> Around:
+    row = detail.request
+    rows = session.scalars(select(ReleaseRow).where(ReleaseRow.request == row.id).order_by(ReleaseRow.round))
+    left = tuple(
+        Left(one, asks.in_state(session, row, FileState.RELEASED, FileState.RECALLED, number=one.round)) for one in rows
+    )
+    incidents = session.scalars(select(IncidentRow).where(IncidentRow.request == row.id).order_by(IncidentRow.id))
+    named = {one.request for file in detail.files for one in exhibits.of(file).overlaps}
+    out = any(one.row.recalled_at is None for one in left)
+    aside = person == row.requester or not projects.ever_member(session, row.project, person)
+    return Around(
+        people=_people(session, row.project, now), left=left, incidents=tuple(incidents),
+        known=frozenset(each for each in named if _may_see(session, each, person, now)), may_recall=out and aside,
+    )  # fmt: skip
+
+
+def _people(session: Session, project: str, now: datetime) -> tuple[Worker, ...]:
+    """Name each person of a project once, as their newest membership says; the lead first."""
+    lead = session.get_one(ProjectRow, project).lead
+    newest = {row.person: row for row in projects.members(session, project)}
+    found = []
+    for row in sorted(newest.values(), key=lambda each: (each.person != lead, each.person)):
+        over = row.removed_at or (row.until if row.until <= now else None)
+        roles = sorted(accounts.roles_of(session, row.person))
+        until = f"until {over:%d %b %Y}" if over else "now"
+        found.append(Worker(row.person, ", ".join([*(["lead"] if row.person == lead else []), *roles]), until))
+    return tuple(found)
+
+
+def _may_see(session: Session, request: int, person: str, now: datetime) -> bool:
+    try:
+        queries.detail(session, request, person, now=now)
+    except NotFound:
+        return False
+    return True
 
 
 def standing(request: Request) -> Response:
@@ -128,10 +185,8 @@ def file(request: Request) -> Response:
     with here.records.read() as session:
         row = queries.file(session, at, this, position, who.name, now=now)
         detail = queries.detail(session, at, who.name, now=now)
-    found = findings_of(detail, this, position)
-    view = previews.of(
-        row.kind, staging.kept(here.settings, row.sha256), wheres=[each.where for each in found], first=_first(request)
-    )
+    found = parts.found_of(detail, position) if this == detail.request.round else ()
+    view = parts.preview(here.settings, row, found, first=_first(request))
     return render(request, "file.html", file=row, findings=found, view=view)
 
 
@@ -143,17 +198,10 @@ def picture(request: Request) -> Response:
             session, number(request), int(request.path_params["round"]), int(request.path_params["position"]),
             who.name, now=here.clock(),
         )  # fmt: skip
-    content = staging.kept(here.settings, row.sha256)
+    content = parts.content(here.settings, row)
     if not previews.is_picture(row.kind, content):
         raise NotFound("this file is not a picture")
     return Response(content, media_type=previews.PICTURES[row.kind], headers=previews.SEALED)
-
-
-def findings_of(detail: Detail, this: int, position: int) -> tuple[FindingRow, ...]:
-    """Return the findings about one file, if it is of the round on the table."""
-    if this != detail.request.round:
-        return ()
-    return tuple(found for found in detail.findings if found.position == position)
 
 
 def number(request: Request) -> int:

@@ -8,7 +8,19 @@ from airlock.states import FIRST, STEPS, By, State
 _END = State.RELEASED
 _ASIDE = frozenset({"withdraw", "expire", "except", "recall"})
 """Steps that may be taken and are nobody's turn."""
-_TONES = {State.RETURNED: "warn", State.REJECTED: "stop", State.WITHDRAWN: "stop", State.EXPIRED: "stop", State.RECALLED: "stop"}
+_TONES = {
+    State.RETURNED: "warn",
+    State.REJECTED: "stop",
+    State.WITHDRAWN: "stop",
+    State.EXPIRED: "stop",
+    State.RECALLED: "stop",
+}
+
+
+_VOTE = {
+    State.IN_REVIEW: "Read the files and what the checks found, then vote. Files on which two agree are decided.",
+    State.CONSOLIDATING: "The votes differ: read both, and say again or decide as a third, on the files still open.",
+}
 
 
 class Stop(NamedTuple):
@@ -54,7 +66,7 @@ def turn(detail: Detail) -> str:
 def next_step(detail: Detail) -> str:
     """Say what happens next, to an approver as what they are to do."""
     if "vote" in detail.may:
-        return "Read the files and what the checks found, then vote. The second vote settles the request."
+        return _VOTE[State(detail.request.state)]
     return detail.says
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from airlock.checks.kinds import KINDS
 from airlock.pages import previews
+from airlock.pages.previews import Pointed
 from tests.airlock.web import PNG
 
 
@@ -41,7 +42,7 @@ def _flags(view):
     ],
 )
 def test_a_finding_marks_what_it_points_at(where, flagged):
-    view = previews.of("csv", b'arm,n\n\nA,3\n"B\nC",40\nD,5\n', wheres=[where])
+    view = previews.of("csv", b'arm,n\n\nA,3\n"B\nC",40\nD,5\n', wheres=[Pointed(where)])
     assert _flags(view) == flagged
 
 
@@ -106,7 +107,7 @@ def test_a_picture_is_a_picture():
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(KINDS), st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode)))
 def test_no_bytes_break_a_preview(kind, content):
-    view = previews.of(kind, content, wheres=["column 1, row 1", "line 2"])
+    view = previews.of(kind, content, wheres=[Pointed("column 1, row 1"), Pointed("line 2")])
     assert view.how in {"table", "text", "notebook", "picture", "none"}
 
 

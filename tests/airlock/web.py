@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from airlock import login, release, requests
+from airlock import asks, login, release, requests
 from airlock.app import create_app
 from airlock.login import PREFIX
 from airlock.states import Verdict
@@ -102,9 +102,11 @@ class Airlock:
         """Its checks have run, and found this."""
         with self.records.act("worker", "export.check", f"export/{request}") as session:
             number = requests.locked(session, request).round
+            files = asks.files_of(session, request, number)
             requests.record_checks(
                 session, request=request, number=number, findings=findings or {},
                 checks={"ran": list(RAN), "thresholds": {}}, now=self.clock(),
+                leaves={file.position: (file.sha256, file.size) for file in files},
             )  # fmt: skip
         return request
 

@@ -75,6 +75,27 @@ def test_the_status_bar_says_how_much_of_the_hour_was_seen(tess, house):
     assert not [fault for fault in tess.faults if "tre-lab" in fault or "tre/me" in fault]
 
 
+def test_a_result_is_asked_for_in_jupyterlab_and_followed_there(tess, house):
+    tess.open(TITLE, PROJECT)
+    outbox = house.settings.outbox(PROJECT, NAME)
+    (outbox / "arms.csv").write_text("arm,n\nplacebo,30\n", "utf-8")
+    (outbox / "arms.csv.about.json").write_text('{"kind": "table", "context": "Table 9 of the paper"}', "utf-8")
+    for file in outbox.iterdir():
+        os.chown(file, outbox.stat().st_uid, outbox.stat().st_gid)
+    page = tess.lab(PROJECT)
+    page.get_by_role("tab", name="Exports").click()
+    panel = page.get_by_role("region", name="Exports")
+    panel.get_by_label("arms.csv").check()
+    expect(panel.get_by_label("What it shows")).to_have_value("Table 9 of the paper")
+    panel.get_by_label("Why should they leave?").fill("Table 9")
+    panel.get_by_role("button", name="Ask for these files").click()
+    expect(panel.get_by_role("status")).to_contain_text("was handed in")
+    panel.get_by_role("button", name=re.compile("Withdraw")).click()
+    expect(panel.get_by_role("status")).to_contain_text("nothing of it leaves")
+    expect(panel.get_by_text(re.compile(r"Request \d+: withdrawn"))).to_be_visible()
+    assert not [fault for fault in tess.faults if "tre-lab" in fault or "tre/v1" in fault]
+
+
 def test_a_training_that_lapses_is_announced_what_is_open_is_saved_and_the_room_closes(tess, house):
     page = types_without_saving(tess, house)
     end = datetime.now(UTC) + timedelta(seconds=40)

@@ -14,6 +14,7 @@ import pyarrow.parquet
 from tests.golden.found import Extract
 from tests.golden.key import Answer, Key
 from tests.golden.score import Project
+from tre.data import canaries
 
 CHANCE = 0.7
 """Rank correlation of two orders of sixty that chance gives once in ten million times; the same order has 1."""
@@ -98,7 +99,7 @@ class Copy:
             parts = path.relative_to(self.folder).parts
             if parts[0] in {"dicom", "variants", "reads"} and path.suffix != ".parquet" and len(parts) > 1:
                 yield "file name", parts[-1].split(".")[0]
-            if path.is_file():
+            if path.is_file() and path.name != canaries.FILE:
                 yield from (("pseudonym", name) for name in re.findall(r"tre1-[A-Z2-7]{26}", _text(path)))
         yield from self._of_resources()
         for image in self.extract.images.values():

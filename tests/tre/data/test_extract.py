@@ -131,7 +131,7 @@ def test_prepare_and_assess_are_in_the_log_with_hashes_and_no_value(settings, re
         prepared, assessed = [json.loads(entry.body) for entry in session.scalars(wanted)]
     assert prepared["subject"] == assessed["subject"] == "extract/sunrise/trial/1"
     assert prepared["facts"]["manifest_sha256"] == sha256(row.manifest.encode()).hexdigest()
-    searched = {"files": 4, "files_unread": 0, "files_with_identifiers": 0, "identifiers": 240}
+    searched = {"files": 5, "files_unread": 0, "files_with_identifiers": 0, "identifiers": 240}
     assert assessed["facts"] == {"k": 30, "leaks": [], "passed": True, "persons": 60, "smallest": 5, **searched}
 
 
