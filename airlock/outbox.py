@@ -65,10 +65,12 @@ def _said(outbox: int, name: str) -> Mapping[str, object]:
     """Read a description: the author's word, as if typed into a form; what is none counts as none."""
     try:
         said = json.loads(staging.read(outbox, name, largest=LARGEST_ABOUT))
-        about.read(said)
-    except (TREError, ValueError, RecursionError, AttributeError):
-        return {}
-    return dict(said)
+        if isinstance(said, Mapping):
+            about.read(said)
+            return dict(said)
+    except (TREError, ValueError, RecursionError):
+        pass
+    return {}
 
 
 def _first(seen: Iterator[Lying | None]) -> Iterator[Lying]:

@@ -19,6 +19,9 @@ from tre.errors import Unreadable
 
 LONGEST = 4000
 MOST = 60
+LARGEST_MORE = 64 * 1024
+"""Bytes of what the kind asks for besides, as JSON."""
+DEEPEST_MORE = 8
 _MEASURE = re.compile(r"\s*([a-z0-9_]+)\s*(?:\((.*)\))?\s*\Z", re.DOTALL)
 
 
@@ -102,12 +105,10 @@ def read(said: Mapping[str, object] | None) -> About:
     kind = said.get("kind", "text")
     if kind not in tuple(Sort):
         raise Unreadable(f"about the file, kind: say one of {', '.join(Sort)}")
-    rest = said.get("more") or {}
-    if not isinstance(rest, Mapping):
-        raise Unreadable("about the file, more: give fields by name")
+    rest = _more(said.get("more") or {})
     made = said.get("made")
     return About(
-        kind=Sort(str(kind)), said=True, made=_made(made) if made else None, more=dict(rest),
+        kind=Sort(str(kind)), said=True, made=_made(made) if made else None, more=rest,
         **{name: _text(said.get(name, ""), name) for name in ("context", "controls", "supports", "asks")},
     )  # fmt: skip
 
@@ -129,6 +130,26 @@ def made_json(made: Made) -> dict[str, object]:
 def load(text: str) -> About:
     """Read what `FileRow.about` holds."""
     return read(json.loads(text or "{}"))
+
+
+def _more(given: object) -> Mapping[str, object]:
+    """Return what stays what it is when it is written down and read again."""
+    if not isinstance(given, Mapping):
+        raise Unreadable("about the file, more: give fields by name")
+    if _deeper(given, DEEPEST_MORE):
+        raise Unreadable(f"about the file, more: at most {DEEPEST_MORE} lists or objects in each other")
+    try:
+        size = len(json.dumps(given, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError):  # NaN and infinity, halves of a sign, numbers of thousands of digits
+        raise Unreadable("about the file, more: give texts, numbers, lists and fields by name") from None
+    if size > LARGEST_MORE:
+        raise Unreadable(f"about the file, more: {size} bytes; say it in at most {LARGEST_MORE}")
+    return dict(given)
+
+
+def _deeper(given: object, levels: int) -> bool:
+    inner = given.values() if isinstance(given, Mapping) else given if isinstance(given, list | tuple) else ()
+    return levels < 0 or any(_deeper(each, levels - 1) for each in inner)
 
 
 def _made(said: object) -> Made:
@@ -173,6 +194,8 @@ def _number(said: Mapping[str, object], name: str, *, needed: bool = False) -> i
 def _text(given: object, name: str, *, needed: bool = False) -> str:
     if not isinstance(given, str) or len(given) > LONGEST or "\0" in given:
         raise Unreadable(f"{name}: give a text of at most {LONGEST} characters")
+    if any("\ud800" <= sign <= "\udfff" for sign in given):
+        raise Unreadable(f"{name}: has signs that are no text: type it again")
     if needed and not given.strip():
         raise Unreadable(f"{name}: is missing")
     return given.strip()

@@ -24,6 +24,8 @@ _DIGIT = re.compile(r"\d")
 _HIDDEN = ("<", "≤", ">", "≥", "~")
 _MARGINS = frozenset({"", "all", "total", "overall"})
 _SHOWN = 20
+_LONGEST = 40
+"""Signs of a whole number; a longer one counts nothing on earth."""
 _MORE = "are larger than the persons in the project's data: count persons, not rows"
 _NOBODY = "are of groups that nobody in the project's data is in: check how the groups were made"
 _LESS = "are smaller than the persons in the project's data: check who was left out"
@@ -69,7 +71,8 @@ def is_count(head: str) -> bool:
 def whole(cell: str) -> int | None:
     """Return a cell's whole number, as 12, 1,234 or 12.0; None if it is none."""
     cell = cell.strip()
-    return int(cell.split(".")[0].replace(",", "")) if _INTEGER.match(cell) else None
+    is_one = len(cell) <= _LONGEST and _INTEGER.match(cell)
+    return int(cell.split(".")[0].replace(",", "")) if is_one else None
 
 
 def counted(cell: str) -> int | None:
@@ -77,7 +80,7 @@ def counted(cell: str) -> int | None:
     if (number := whole(cell)) is not None:
         return number
     found = _LEADING.match(cell)
-    return int(found[1].replace(",", "")) if found else None
+    return int(found[1].replace(",", "")) if found and len(found[1]) <= _LONGEST else None
 
 
 def _is_share(cell: str) -> bool:

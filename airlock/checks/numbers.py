@@ -1,5 +1,6 @@
 """A number in a table is known to the last digit that is printed, and some can be read in two ways."""
 
+import math
 import re
 from collections.abc import Iterable
 from enum import StrEnum
@@ -78,7 +79,9 @@ def agrees(printed: Printed, value: float) -> bool:
 def _printed(found: re.Match[str], *, more: bool) -> Printed:
     part, power = found["part"] or "", int(found["power"] or 0)
     value = float(f"{found['sign']}{found['whole'].replace(',', '') or '0'}.{part or '0'}e{power}")
-    half = 0.5 * 10.0 ** (power - len(part))
+    if not math.isfinite(value):
+        return WORDS
+    half = 0.5 * 10.0 ** min(power - len(part), 300)
     if found["part"] is None and not power:
         half = 0.5 if found["percent"] else 0.0  # a whole number is a count, or a value rounded to one: see `rounded`
     scale = 0.01 if found["percent"] else 1.0

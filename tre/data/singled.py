@@ -109,6 +109,8 @@ def singled(
     smallest: int,
 ) -> tuple[Singled, ...]:
     """Say where the rows of a table are single persons of the mounted data; nothing where they are not."""
+    if not rows:
+        return ()
     ways = [("", mapping.ask(heads, rows))]
     if 1 < len(rows) <= UPRIGHT and len(heads) > 1:
         lying = (heads, *rows)
