@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from airlock import api, login
 from airlock.gate import HEALTH, STATIC, Gate
 from airlock.login import CALLBACK, PREFIX
-from airlock.pages import analyst, approver, door, incident, show
+from airlock.pages import analyst, approver, counted, door, excepting, incident, show
 from airlock.pages.page import HERE, House, fault, form, told
 from tre.errors import TREError
 from tre.records.db import opened
@@ -68,9 +68,11 @@ def _routes() -> list[BaseRoute]:
         Route(f"{_REQUEST}/link", form(analyst.link), methods=["POST"]),
         Route(f"{_REQUEST}/certificate", analyst.certificate),
         Route(f"{_REQUEST}/recall", form(incident.recall), methods=["POST"]),
+        Route(f"{_REQUEST}/except", form(excepting.grant), methods=["POST"]),
         Route(f"{PREFIX}incidents", incident.incidents),
         Route(f"{PREFIX}incidents/recall", form(incident.recall_by_number), methods=["POST"]),
         Route(f"{PREFIX}incidents/{{id:count}}/close", form(incident.close), methods=["POST"]),
+        Route(f"{PREFIX}statistics", counted.counted),
         Route(f"{PREFIX}collect/{{token}}", analyst.collecting),
         Route(f"{PREFIX}collect/{{token}}", analyst.collect, methods=["POST"]),
         Route(_FILE, show.file),

@@ -130,6 +130,15 @@ def queue(session: Session, person: str, *, now: datetime) -> tuple[RequestRow, 
     return tuple(row for row in session.scalars(query) if votes(session, row, person, now=now))
 
 
+def asking(session: Session, person: str, *, now: datetime) -> tuple[RequestRow, ...]:
+    """Return the requests whose author asks for an exception that this person may make, the longest waiting first."""
+    if not accounts.roles_of(session, person) & _EXCEPTS:
+        return ()
+    asked = select(FileRow.request).where(FileRow.state == FileState.BLOCKED, FileRow.about.contains('"asks"'))
+    query = select(RequestRow).where(RequestRow.id.in_(asked)).order_by(RequestRow.moved_at, RequestRow.id)
+    return tuple(row for row in session.scalars(query) if "except" in _may_of(session, row, person, now))
+
+
 def votes(session: Session, row: RequestRow, person: str, *, now: datetime) -> bool:
     """Whether this approver may vote on a request now."""
     return "vote" in _may_of(session, row, person, now)

@@ -89,7 +89,7 @@ def _incidents(request: Request, *, problem: Problem | None = None, filled: dict
     _watches(request)
     with here.records.read() as session:
         asked = select(IncidentRow, RequestRow).join(RequestRow, RequestRow.id == IncidentRow.request)
-        rows = session.execute(asked.order_by(IncidentRow.closed_at.is_not(None), IncidentRow.id.desc())).tuples().all()
+        rows = session.execute(asked.order_by(IncidentRow.closed_at.is_not(None), IncidentRow.id.desc())).all()
         closes = bool(CLOSE & set(who.roles))
         mine = {
             one.id

@@ -54,6 +54,7 @@ def home(request: Request) -> Response:
     with here.records.read() as session:
         own = queries.own(session, who.name)
         queue = queries.queue(session, who.name, now=now) if Role.APPROVER in who.roles else ()
+        asked = queries.asking(session, who.name, now=now)
         decided = queries.decided(session, who.name) if Role.APPROVER in who.roles else ()
         others = [
             row
@@ -63,7 +64,7 @@ def home(request: Request) -> Response:
         ]
         lists = {
             name: _details(session, [row.id for row in rows[:MOST]], request)
-            for name, rows in {"own": own, "queue": queue, "decided": decided, "others": others}.items()
+            for name, rows in {"own": own, "queue": queue, "decided": decided, "asked": asked, "others": others}.items()
         }
     return render(request, "home.html", now=now, turn=views.turn, next=views.next_step, lists=lists)
 
@@ -96,7 +97,7 @@ def page(
         votes=detail.votes, blind=state is State.IN_REVIEW, quorum=QUORUM, verdicts=VERDICTS, problem=problem,
         resting=resting, around=around,
         voted=any(v.approver == who.name and v.round == detail.request.round for v in detail.votes),
-        filled={"verdict": "", "reason": "", "recall": "", **given},
+        filled={**dict.fromkeys(("verdict", "reason", "recall", "file", "check", "exception"), ""), **given},
     )  # fmt: skip
 
 
@@ -124,6 +125,8 @@ class Around(NamedTuple):
     known: frozenset[int]
     """Earlier requests, named by the checks, that this person may see too."""
     may_recall: bool
+    excepts: dict[int, tuple[str, ...]]
+    """Position of a file -> checks of which this person may make an exception."""
 
 
 def _around(session: Session, detail: Detail, person: str, now: datetime) -> Around:
@@ -139,7 +142,15 @@ def _around(session: Session, detail: Detail, person: str, now: datetime) -> Aro
     return Around(
         people=_people(session, row.project, now), left=left, incidents=tuple(incidents),
         known=frozenset(each for each in named if _may_see(session, each, person, now)), may_recall=out and aside,
+        excepts=_excepts(session, detail),
     )  # fmt: skip
+
+
+def _excepts(session: Session, detail: Detail) -> dict[int, tuple[str, ...]]:
+    if "except" not in detail.may:
+        return {}
+    found = {file.position: asks.exceptable(session, detail.request, file) for file in detail.files}
+    return {position: checks for position, checks in found.items() if checks}
 
 
 def _people(session: Session, project: str, now: datetime) -> tuple[Worker, ...]:

@@ -98,15 +98,15 @@ class Airlock:
             )  # fmt: skip
         return row.id
 
-    def checked(self, request, findings=None):
-        """Its checks have run, and found this."""
+    def checked(self, request, findings=None, exhibits=None):
+        """Its checks have run, found this, and show this beside it."""
         with self.records.act("worker", "export.check", f"export/{request}") as session:
             number = requests.locked(session, request).round
             files = asks.files_of(session, request, number)
             requests.record_checks(
                 session, request=request, number=number, findings=findings or {},
                 checks={"ran": list(RAN), "thresholds": {}}, now=self.clock(),
-                leaves={file.position: (file.sha256, file.size) for file in files},
+                exhibits=exhibits or {}, leaves={file.position: (file.sha256, file.size) for file in files},
             )  # fmt: skip
         return request
 
@@ -174,6 +174,7 @@ def _people(airlock, now):
             a_person(session, name, settings=airlock.settings, now=now)
         for name in ("bob", "cleo", "finn"):
             a_person(session, name, Role.APPROVER, settings=airlock.settings, now=now)
+        a_person(session, "gina", Role.COMMITTEE, settings=airlock.settings, now=now)
         a_person(session, "olga", Role.ADMIN, settings=airlock.settings, now=now)
         a_project(session, "sunrise", ("ann", "dan"), now=now)
         a_project(session, "dusk", ("eve",), now=now)
