@@ -329,7 +329,7 @@ def _vote(window: Window, number: int, verdict: str, reason: str) -> None:
     page.get_by_label("Reason").fill(reason)
     page.get_by_label("Code of your authenticator app").fill(window.code())
     page.get_by_role("button", name="Vote").click()
-    expect(page.get_by_role("heading", name="Votes")).to_be_visible()
+    expect(page.get_by_role("heading", name="Votes", level=2)).to_be_visible()
     expect(page.get_by_text(reason)).to_be_visible()
 
 
