@@ -26,7 +26,7 @@ from airlock.checks.thresholds import Thresholds
 from airlock.states import State
 from airlock.tables import FileRow, RequestRow
 from tre.data import evidence
-from tre.errors import Refused, Unavailable
+from tre.errors import Refused, TREError, Unavailable, Unreadable
 from tre.records.db import Records, opened
 from tre.records.tables import DatasetVersionRow, ProjectRow
 from tre.settings import Settings, load
@@ -44,7 +44,7 @@ def check(records: Records, settings: Settings, request: int, *, now: datetime) 
         row = session.get_one(RequestRow, request)
         number, project = row.round, row.project
         files = asks.files_of(session, row.id, number)
-        limits = thresholds.strictest(asks.profiles(session, project, house=settings.thresholds))
+        limits = _limits(session, settings, project)
     cases = _cases(records, settings, project, files, limits)
     said = {at: _said(case) for at, case in cases.items()}
     leaves = {at: _kept(settings, case.look.leaves) for at, case in cases.items() if case.look.leaves is not None}
@@ -69,12 +69,20 @@ def unfinished(records: Records, settings: Settings, request: int, number: int, 
         if row.state != State.CHECKING or row.round != number:
             return
         files = asks.files_of(session, row.id, row.round)
-        limits = thresholds.strictest(asks.profiles(session, row.project, house=settings.thresholds))
+        limits = _limits(session, settings, row.project)
     findings = {file.position: [run.did_not_run(name) for name in run.of_kind(file.kind)] for file in files}
     checks = {**ran((), limits), "ran": []}
     with contextlib.suppress(Refused), records.act("worker", "export.check", f"export/{request}") as session:
         row = requests.record_checks(session, request=request, number=number, findings=findings, checks=checks, now=now)
         notify.turn(session, row, now=now)
+
+
+def _limits(session: Session, settings: Settings, project: str) -> Thresholds:
+    """Return the numbers that a project's exports are held to; what the house has wrong is not the author's fault."""
+    try:
+        return thresholds.strictest(asks.profiles(session, project, house=settings.thresholds))
+    except Unreadable as error:
+        raise Unavailable(f"the thresholds of project {project} cannot be read: {error}") from None
 
 
 def ran(kinds: Iterable[str], limits: Thresholds) -> dict[str, object]:
@@ -165,9 +173,14 @@ def _main() -> int:
     records = opened(settings)
     try:
         check(records, settings, int(sys.argv[1]), now=datetime.now(UTC))
-    except Unavailable as error:
+    except Refused:  # it was moved, or ended, meanwhile
+        return 1
+    except TREError as error:  # of what the house keeps: the author can do nothing about it
         _LOG.error("cannot check now", why=str(error))
         return AGAIN
+    except Exception as error:  # noqa: BLE001 -- its own words may quote what is in a file
+        _LOG.error("the checks broke off", **fault(error))
+        return 1
     finally:
         records.close()
     return 0

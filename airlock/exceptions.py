@@ -38,6 +38,7 @@ def grant(
     access.require(
         session, asks.grant(session, row, person, check=may, seen=seen, second_factor=second_factor, now=now)
     )
+    moves.in_time(row, now)
     file = _file(session, row, position)
     _fits(session, row, file, check)
     session.add(

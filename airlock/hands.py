@@ -23,6 +23,8 @@ LONGEST = 300
 MOST_TRIES = 3
 """A process that was killed says nothing about the file; so often it is begun again."""
 RETRY = timedelta(minutes=1)
+REST = 10.0
+"""Seconds that a round is let alone after it could not be checked."""
 _LOG = structlog.get_logger()
 
 
@@ -42,6 +44,7 @@ class Hands:
         self._records, self._settings = records, settings
         self._busy: dict[int, Busy] = {}
         self._tries: dict[tuple[int, int], int] = {}
+        self._rests: dict[int, float] = {}
 
     def turn(self, *, now: datetime) -> int:
         """Put down what is done, take up what waits; return how much is still to do."""
@@ -49,12 +52,15 @@ class Hands:
             if busy.process.poll() is not None or time.monotonic() > busy.until:
                 del self._busy[request]
                 self._done(request, busy, now)
-        left = [one for one in waiting(self._records, State.CHECKING, now) if one[0] not in self._busy]
+        left = [one for one in waiting(self._records, State.CHECKING, now) if self._free(one[0])]
         while left and len(self._busy) < AT_ONCE:
             request, number = left.pop(0)
             until = time.monotonic() + LONGEST
             self._busy[request] = Busy(number, _begun(self._settings, request), until)
         return len(self._busy) + len(left)
+
+    def _free(self, request: int) -> bool:
+        return request not in self._busy and self._rests.get(request, 0) <= time.monotonic()
 
     def drop(self) -> None:
         """Let go of everything: it is begun again by whoever works next."""
@@ -69,6 +75,7 @@ class Hands:
             _end(busy.process)
             _LOG.error("the checks took too long", request=request, seconds=LONGEST)
         elif code == checking.AGAIN:
+            self._rests[request] = time.monotonic() + REST  # should not even this be written down
             _later(self._records, request, busy.number, now)
             return
         elif code < 0 and tried < MOST_TRIES:
@@ -81,7 +88,9 @@ class Hands:
 def waiting(records: Records, state: State, now: datetime) -> tuple[tuple[int, int], ...]:
     """Return number and round of each request in this state that need not wait for a moment to come, oldest first."""
     query = select(RequestRow.id, RequestRow.round).where(
-        RequestRow.state == state, or_(RequestRow.retry_at.is_(None), RequestRow.retry_at <= now)
+        RequestRow.state == state,
+        or_(RequestRow.retry_at.is_(None), RequestRow.retry_at <= now),
+        or_(RequestRow.expires_at.is_(None), RequestRow.expires_at > now),
     )
     with records.read() as session:
         return tuple((at, number) for at, number in session.execute(query.order_by(RequestRow.moved_at, RequestRow.id)))
@@ -106,7 +115,8 @@ def _later(records: Records, request: int, number: int, now: datetime) -> None:
             return
         told, row.retry_at = bool(row.trouble), now + RETRY
         row.trouble = (
-            "Not checked yet: the airlock's store or records cannot be used now. It is tried again in a minute."
+            "Not checked yet: the airlock's store, records or thresholds cannot be used now, and the admins are told."
+            " It is tried again in a minute."
         )
         if not told:
             audit.append(

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from airlock import states
 from airlock.states import By, FileState, State
 from airlock.tables import FileRow, RequestRow, RoundRow
-from tre.errors import NotFound, Unreadable
+from tre.errors import NotFound, StepRefused, Unreadable
 
 LONGEST_TEXT = 4000
+_AT_ANY_TIME = frozenset({"expire", "withdraw", "recall"})
 LASTS_DAYS = 30
 """How long a request waits for somebody to move it before its checks have said under which numbers."""
 
@@ -41,9 +42,20 @@ def own(session: Session, request: int, person: str) -> RequestRow:
 
 def move(session: Session, row: RequestRow, verb: str, by: By, now: datetime) -> None:
     """Take a step; it ends by itself some time after, unless it is over."""
+    if verb not in _AT_ANY_TIME:
+        in_time(row, now)
     row.state = states.take(verb, State(row.state), by)
     row.moved_at, row.retry_at, row.trouble = now, None, ""
     row.expires_at = None if row.state in states.OVER else now + _lasts(session, row)
+
+
+def in_time(row: RequestRow, now: datetime) -> None:
+    """Refuse what comes when a request has ended by itself, whether or not somebody has written that down yet."""
+    if row.expires_at is not None and row.expires_at <= now:
+        raise StepRefused(
+            f"export request {row.id} ended by itself on {row.expires_at:%Y-%m-%d %H:%M} (UTC), as nobody moved it",
+            remedies=("Its author may ask anew for the files.",),
+        )
 
 
 def move_file(file: FileRow, verb: str) -> None:

@@ -48,6 +48,7 @@ def release(session: Session, settings: Settings, *, request: int, now: datetime
     row = moves.locked(session, request)
     if row.state != State.APPROVED:
         raise StepRefused(f"cannot release a request that is {row.state}")
+    moves.in_time(row, now)
     files = asks.in_state(session, row, FileState.APPROVED)
     seen = rehashed(session, settings, row, row.round, files)
     decision = access.require(session, asks.release(session, row, leaving=seen, now=now))

@@ -63,7 +63,7 @@ def ready(
     subject = f"project/{project}" if request is None else f"export/{request}"
     with records.act(person, "export.submit", subject) as session:
         if request is not None:
-            project = _again(session, request, person).project
+            project = _again(session, request, person, now).project
         _may_ask(session, project, person, now)
     try:
         return _copied(settings, project, person, paths, about)
@@ -114,7 +114,7 @@ def resubmit(
     ready: Ready | None = None,
 ) -> RequestRow:
     """Submit a returned request again, with new files and a new round."""
-    row = _again(session, request, person)
+    row = _again(session, request, person, now)
     why = text(why, "why")
     _may_ask(session, row.project, person, now)
     _open_round(session, row, ready or _copied(settings, row.project, person, paths, about), why, now)
@@ -228,9 +228,10 @@ def _not_too_many(session: Session, person: str, now: datetime) -> None:
         raise Refused(f"{today} rounds asked for within a day: the most is {MOST_A_DAY}; ask again tomorrow")
 
 
-def _again(session: Session, request: int, person: str) -> RequestRow:
+def _again(session: Session, request: int, person: str, now: datetime) -> RequestRow:
     row = moves.own(session, request, person)
     states.take("submit", State(row.state), By.AUTHOR)
+    moves.in_time(row, now)
     return row
 
 

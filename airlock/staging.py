@@ -9,9 +9,10 @@ import errno
 import os
 import secrets
 import stat
+import time
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -125,6 +126,17 @@ def keep(settings: Settings, content: bytes) -> str:
     except OSError as error:
         raise Unavailable(f"the airlock's store cannot take a file ({error.strerror}): call an admin") from None
     return name
+
+
+def swept(settings: Settings, *, older: float = 3600.0) -> int:
+    """Take away what writers that were killed left half written in the store, some time ago; return how much."""
+    gone = 0
+    for part in (settings.released / "cas").glob("??/.*"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > older:
+                part.unlink()
+                gone += 1
+    return gone
 
 
 def named_by(content: bytes) -> str:

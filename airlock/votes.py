@@ -41,6 +41,7 @@ def vote(
     row = moves.locked(session, request)
     access.require(session, asks.vote(session, row, person, seen=seen, second_factor=second_factor, now=now))
     states.take("approve", State(row.state), By.APPROVERS)
+    moves.in_time(row, now)
     whole = moves.text(reason, "reason")
     said = _said(asks.in_state(session, row, FileState.OPEN), verdicts)
     turn = 1 if row.state == State.IN_REVIEW else 2

@@ -12,12 +12,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import ParamSpec
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from airlock import asks, checking, imports, moves, notify, release, requests, states
+from airlock import asks, checking, imports, moves, notify, release, requests, staging, states
 from airlock.checks import thresholds
 from airlock.hands import Hands, waiting
 from airlock.states import By, State
@@ -37,6 +38,7 @@ RETRY_REFUSED = timedelta(hours=1)
 RETRY_UNAVAILABLE = timedelta(minutes=1)
 REMINDS = timedelta(days=3)
 """So long before a request ends by itself its people are told."""
+P = ParamSpec("P")
 _LOG = structlog.get_logger()
 
 _VOTED_OR_APPROVED = (State.IN_REVIEW, State.CONSOLIDATING, State.APPROVED)
@@ -48,33 +50,40 @@ def work(settings: Settings, *, stop: Callable[[], bool] = lambda: False) -> Non
     """Work until told to stop."""
     thresholds.load(settings.thresholds)  # a profile that cannot be read is said now, not at the first request
     with _alone(settings):
+        staging.swept(settings)
         records = opened(settings)
         looked, checks = datetime.now(UTC) - LOOK_EVERY, Hands(records, settings)
         try:
             while not stop():
-                try:
-                    now = datetime.now(UTC)
-                    checks.turn(now=now)
-                    _releases(records, settings, now=now)
-                    imports.step(records, settings, now=now)
-                    if now - looked >= LOOK_EVERY:
-                        _expiries(records, now=now)
-                        look(records, now=now)
-                        looked = now
-                except TREError as error:
-                    _LOG.error("the worker cannot go on, and tries again", why=str(error))
-                except Exception as error:  # noqa: BLE001 -- the next look may find it mended
-                    _LOG.error("the worker stumbled, and tries again", **checking.fault(error))
+                now = datetime.now(UTC)
+                if now - looked >= LOOK_EVERY:
+                    looked = now
+                    _try(_expiries, records, now=now)
+                    _try(look, records, now=now)
+                _try(checks.turn, now=now)
+                _try(_releases, records, settings, now=now)
+                _try(imports.step, records, settings, now=now)
                 time.sleep(EVERY)
         finally:
             checks.drop()
             records.close()
 
 
+def _try(duty: Callable[P, object], *given: P.args, **named: P.kwargs) -> None:
+    """Do one of the worker's duties; one that cannot be done now keeps no other from being done."""
+    try:
+        duty(*given, **named)
+    except TREError as error:
+        _LOG.error("the worker cannot go on, and tries again", why=str(error))
+    except Exception as error:  # noqa: BLE001 -- the next look may find it mended
+        _LOG.error("the worker stumbled, and tries again", **checking.fault(error))
+
+
 def step(
     records: Records, settings: Settings, *, now: datetime, check: Callable[[Settings, int], None] | None = None
 ) -> int:
     """Do all the work there is now, to its end; return how many requests were moved or tried."""
+    ended = _expiries(records, now=now)
     checks = waiting(records, State.CHECKING, now)
     if check:
         for request, number in checks:
@@ -82,7 +91,7 @@ def step(
             checking.unfinished(records, settings, request, number, now=now)
     elif checks:
         _to_their_end(records, settings, now)
-    return len(checks) + _releases(records, settings, now=now) + _expiries(records, now=now)
+    return ended + len(checks) + _releases(records, settings, now=now)
 
 
 def _to_their_end(records: Records, settings: Settings, now: datetime) -> None:
@@ -203,11 +212,11 @@ def _trouble(records: Records, request: int, act: str, error: TREError, *, retry
 def _alone(settings: Settings) -> Iterator[None]:
     """Hold the worker's lock; a second worker of one home is refused."""
     place = settings.released / "worker.lock"
-    with place.open("w", encoding="ascii") as lock:
+    with place.open("wb", buffering=0) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Unavailable("another worker is at work for this home: one is enough") from None
-        json.dump({"pid": os.getpid()}, lock)
-        lock.flush()
+        with contextlib.suppress(OSError):  # on a full disk the lock holds too
+            lock.write(json.dumps({"pid": os.getpid()}).encode())
         yield
