@@ -86,7 +86,7 @@ class Airlock:
         for name, content in files.items():
             outbox.joinpath(re.sub(r"_(\w+)$", r".\1", name)).write_bytes(content)
 
-    def ask(self, person="ann", project="sunrise", **files):
+    def ask(self, person="ann", project="sunrise", about=None, **files):
         """A request with these files, waiting for its checks."""
         files = files or {"table_csv": b"arm,n\nA,30\nB,40\n"}
         self.lay(project, person, **files)
@@ -94,7 +94,7 @@ class Airlock:
         with self.records.act(person, "export.submit", f"project/{project}") as session:
             row = requests.submit(
                 session, self.settings, project=project, person=person, paths=names, why="a table for the paper",
-                now=self.clock(),
+                about=about, now=self.clock(),
             )  # fmt: skip
         return row.id
 

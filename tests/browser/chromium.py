@@ -38,7 +38,7 @@ STORY = frozenset(
     {"room", *(f"{name}{end}" for name in ("login", "home", "request", "review") for end in ("", "-narrow"))}
 )
 """Names of the pictures of the story; those at 390 px end in -narrow."""
-PAGES = ("application", "committee", "dataset", "person", "project")
+PAGES = ("airlock-review", "application", "committee", "dataset", "person", "project")
 TAKEN = STORY | {
     "one-person",
     *(f"{name}{end}" for name in PAGES for end in ("", "-narrow")),
