@@ -28,6 +28,10 @@ from tre.records import audit
 from tre.settings import Settings
 
 _COMMITTEES = (FileState.BLOCKED, *asks.LEFT)
+_QUEUES = {
+    State.CHECKING: ("request is checked", "requests are checked"),
+    State.IN_REVIEW: ("request waits for approvers", "requests wait for approvers"),
+}
 _EXCEPTS = frozenset({Role.COMMITTEE, Role.CHAIR})
 
 
@@ -101,12 +105,13 @@ def _seen(session: Session, row: RequestRow, person: str, part: str) -> Detail:
 def standing(session: Session, row: RequestRow) -> str:
     """Say what a request waits for, and behind how many others."""
     said = row.trouble or states.says(State(row.state))
-    if row.state != State.CHECKING or row.trouble:
+    if row.state not in _QUEUES or row.trouble:
         return said
     before = or_(RequestRow.moved_at < row.moved_at, (RequestRow.moved_at == row.moved_at) & (RequestRow.id < row.id))
-    ahead = select(func.count()).select_from(RequestRow).where(RequestRow.state == State.CHECKING, before)
+    ahead = select(func.count()).select_from(RequestRow).where(RequestRow.state == row.state, before)
     number = session.scalar(ahead) or 0
-    return f"{said} {number} {'request is' if number == 1 else 'requests are'} checked before it." if number else said
+    one, more = _QUEUES[State(row.state)]
+    return f"{said} {number} {one if number == 1 else more} before it." if number else said
 
 
 def opened(session: Session, request: int, person: str, *, now: datetime) -> None:

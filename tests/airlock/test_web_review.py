@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 import tre.settings
+from airlock import release
 from airlock.checks.finding import Exhibit, Finding, Severity
 from tests.airlock.web import PNG, an_airlock
 
@@ -207,6 +208,34 @@ def test_a_manifest_that_is_none_is_told_with_the_file(airlock):
     answer = airlock.sign_in("ann").post("requests/new", form)
     assert answer.status_code == 422
     assert "bad.csv" in answer.text.partition('role="alert"')[2][:400]
+
+
+def test_of_a_part_that_left_the_rest_is_asked_for_again(airlock):
+    request = a_request(airlock, left_csv=TABLE, rest_csv=TABLE)
+    for name in ("bob", "cleo"):
+        vote(airlock, name, request, **each("approve", "send_back", **{"reason-1": "leave out arm C"}))
+    with airlock.records.act("worker", "export.release", f"export/{request}") as session:
+        release.release(session, airlock.settings, request=request, now=airlock.clock())
+    text = seen(airlock, "ann", request)
+    for said in (
+        "<li>left.csv</li>",
+        "Make a link to collect",
+        "leave out arm C",
+        "Correct the rest and submit it again",
+    ):
+        assert said in text
+    again = airlock.sign_in("ann").get(f"requests/{request}/again").text
+    assert "Already released, and not asked for again: left.csv" in again
+    assert re.findall(r'name="paths" value="([^"]+)" checked', again) == ["rest.csv"]
+    assert 'value="left.csv"' not in again
+
+
+def test_the_author_reads_what_waits_before_their_request_and_when_it_ends(airlock):
+    for _ in range(2):
+        request = a_request(airlock, one_csv=TABLE)
+    text = re.sub(r"\s+", " ", seen(airlock, "ann", request))
+    assert re.search(r"\d+ requests? waits? for approvers before it", text)
+    assert re.search(r"Ends by itself</dt><dd>02 Dec 2026", text)
 
 
 def test_the_author_calls_back_what_left_with_a_reason_and_a_code(airlock):
