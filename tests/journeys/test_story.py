@@ -325,7 +325,7 @@ def _review(window: Window, number: int, pictures: Path | None) -> Review:
 
 def _vote(window: Window, number: int, verdict: str, reason: str) -> None:
     page = window.airlock(f"requests/{number}")
-    page.get_by_role("radio", name=verdict).check()
+    page.locator("#ballot").get_by_role("radio", name=verdict).check()
     page.get_by_label("Reason").fill(reason)
     page.get_by_label("Code of your authenticator app").fill(window.code())
     page.get_by_role("button", name="Vote").click()
