@@ -112,7 +112,7 @@ def collected(alice, reviewed, tmp_path_factory) -> tuple[Path, str]:
 def returned(at, alice, collected) -> str:
     """She asks for the table alone, and both approvers send it back with a reason."""
     page = alice.airlock("requests/new")
-    page.get_by_label("events-by-arm.csv").check()
+    page.get_by_role("checkbox", name="events-by-arm.csv").check()
     page.get_by_label("Why should they leave?").fill("The table of the talk")
     page.get_by_role("button", name="Ask for these files").click()
     _until(alice, 2, "in review")
