@@ -108,7 +108,7 @@ def test_a_number_of_its_own_on_every_row_is_found(values, found):
 
 def test_more_rows_than_a_result_has_are_data():
     many = Table(("x",), tuple(("same",) for _ in range(5001)))
-    assert "5001 rows" in next(rows.check(many, None, TEN)).message
+    assert "5001 rows" in next(rows.check(many, TEN)).message
 
 
 # --- grid -------------------------------------------------------------------------------------------------------------

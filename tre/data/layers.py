@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from urllib.parse import unquote_to_bytes
 
 from tre.data import packed
@@ -22,10 +22,12 @@ SMALL = 256 * 1024
 """Bytes up to which a text is also read backwards and wrapped base64 is looked for everywhere."""
 LONGEST_TABLE = 1024 * 1024
 """Bytes of a table that are read downwards: a longer one is no result."""
+BLOCK = 4096
 WIDEST = 64
 """Columns of a table that are read downwards."""
 
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
+_STRINGS = re.compile(rb"[\t\r\n -~]{12,}")
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 _ENTITY = re.compile(rb"&(?:#x?[0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});")
 _BACKSLASH = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([0-3]?[0-7]{2}))")
@@ -66,11 +68,10 @@ class Budget:
 def layers(data: bytes, budget: Budget, *, how: str = "", depth: int = DEPTH) -> Iterator[Layer]:
     """Yield the bytes and, below them, everything they unpack to."""
     yield Layer(how, data)
-    if how and not _readable(data):
-        return
-    for step, below in _read(data, _WRITTEN):
+    text = _text(data)
+    for step, below in _read(text, _WRITTEN):
         yield Layer(f"{how}, {step}" if how else step, below, leaf=True)
-    for step, below in _read(data, _STEPS):
+    for step, below in chain(_read(text, _STEPS), _read(data, _PACKED)):
         if not depth or not budget.take(below):
             return
         yield from layers(below, budget, how=f"{how}, {step}" if how else step, depth=depth - 1)
@@ -78,17 +79,32 @@ def layers(data: bytes, budget: Budget, *, how: str = "", depth: int = DEPTH) ->
 
 def _read(data: bytes, steps: "tuple[tuple[str, Step], ...]") -> Iterator[tuple[str, bytes]]:
     """Yield what one step of decoding finds, and nothing that is what we had."""
-    for step, read in steps:
+    for step, read in steps if data else ():
         for below in read(data):
             if below.strip() and below != data:
                 yield step, below
 
 
-def _readable(data: bytes) -> bool:
-    """Say whether bytes that were unpacked are text, or hold something packed: base64 of noise is noise."""
-    head = data[:4096]
-    letters = head.replace(b"\0", b"").translate(None, _PRINTABLE)
-    return len(letters) * 4 < len(head) or packed.begins(data)
+def _text(data: bytes) -> bytes:
+    """Return bytes that are text, or the lines of text among others: noise and pixels are not read as writing."""
+    if data.count(0) * 4 <= len(data) and _is_utf8(data):
+        return data
+    blocks = (data[at : at + BLOCK] for at in range(0, len(data), BLOCK))
+    return data if all(map(_wide_text, blocks)) else b"\n".join(_STRINGS.findall(data.replace(b"\0", b"")))
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _wide_text(block: bytes) -> bool:
+    """Say whether a block is letters, one by one or between NULs as in UTF-32; pixels that are all black are none."""
+    letters, nothing = len(block) - len(block.translate(None, _PRINTABLE)), block.count(0)
+    return letters * 8 >= len(block) > (len(block) - letters - nothing) * 4
 
 
 # --- text ------------------------------------------------------------------------------------------------------------
@@ -173,8 +189,8 @@ _STEPS: tuple[tuple[str, Step], ...] = (
     ("base58", packed.base58),
     ("hex", packed.hexadecimal),
     ("decimal bytes", packed.decimals),
-    ("gzip", packed.archives),
 )
+_PACKED: tuple[tuple[str, Step], ...] = (("gzip", packed.archives),)
 _WRITTEN: tuple[tuple[str, Step], ...] = (
     ("letters apart", _spaced),
     ("backwards or turned", _backwards),

@@ -29,6 +29,8 @@ CHANCE = 3
 """Times more often than chance explains."""
 ACROSS = 8
 """Least length of letters and digits that are looked for across cells."""
+LETTERS = 8
+"""Different letters of a pseudonym, at least; fewer has not one in a hundred million."""
 DOWN = 4000
 """Letters of one column that are looked through without a prefix."""
 
@@ -139,8 +141,8 @@ def _bare(layer: Layer, known: Known, tries: _Tries) -> Iterator[Leak]:
             continue
         for start in range(len(text) - _LENGTH + 1):
             window = text[start : start + _LENGTH]
-            if window.isalpha():
-                continue  # DNA and long words; one real pseudonym in two hundred has no digit
+            if window.isalpha() or len(set(window)) < LETTERS:
+                continue  # DNA, long words, one colour's pixels; one real pseudonym in two hundred has no digit
             tries.left -= 1
             if project := known.owner(window):
                 yield _says(_where(layer, begin + start), known, window, project)
