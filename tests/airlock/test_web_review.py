@@ -23,6 +23,11 @@ SHOWN = (
     Exhibit("intervals", {"table": 0, "cells": [[2, 1, 3, 8]]}),
 )
 
+OVERLAP = {
+    "request": 99, "round": 1, "position": 0, "persons": 1, "project": "sunrise", "released_at": "2026-10-01T00:00:00",
+    "says": "one person is in this table only",
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def airlock(made_home, tmp_path_factory):
@@ -53,9 +58,7 @@ def each(*verdicts, **other):
 @pytest.fixture(scope="module")
 def shown(airlock):
     earlier = airlock.released()
-    told = {"project": "sunrise", "released_at": "2026-10-01T00:00:00", "says": "one person is in this table only"}
-    overlap = {"request": earlier, "round": 1, "position": 0, "persons": 1, **told}
-    beside = {0: (*SHOWN, Exhibit("overlaps", {"releases": [overlap]}))}
+    beside = {0: (*SHOWN, Exhibit("overlaps", {"releases": [OVERLAP | {"request": earlier}]}))}
     return earlier, seen(airlock, "bob", a_request(airlock, {0: [NOTE, CELL]}, beside))
 
 
@@ -257,6 +260,17 @@ def test_the_author_calls_back_what_left_with_a_reason_and_a_code(airlock):
 @pytest.mark.parametrize(("name", "status"), [("ann", 404), ("bob", 404), ("gina", 200), ("olga", 200)])
 def test_incidents_are_for_who_answers_for_the_house(airlock, name, status):
     assert airlock.sign_in(name).get("incidents").status_code == status
+
+
+def test_what_is_said_of_a_file_is_text_to_whoever_reads_it(airlock):
+    bad = "<img src=x onerror=alert(1)>"
+    about = {"one.csv": {"kind": "table", "context": bad, "controls": bad, "asks": bad}}
+    shown = {0: (Exhibit("fit", {bad: bad}), Exhibit("overlaps", {"releases": [OVERLAP | {"says": bad}]}))}
+    request = airlock.checked(airlock.ask(about=about, one_csv=TABLE), {0: [FEW]}, shown)
+    for name in ("ann", "gina"):
+        text = seen(airlock, name, request)
+        assert "&lt;img src=x" in text
+        assert "<img src=x" not in text
 
 
 # --- an exception -----------------------------------------------------------------------------------------------------
