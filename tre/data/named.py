@@ -45,7 +45,7 @@ _NAMING = _BASE32 + b"1-_"
 _CELL = r"(?<![^\W_])(?:\d{1,5}[ -])?\d*[^\W\d_][^\W_]*(?:[ ._/#:'-]{1,3}[^\W_]+)*"
 """Words of which the first or the second has a letter."""
 _NUMBERS = b"0123456789 -/_"
-_NAMES = r"(?<![^\W\d_])[^\W\d_]{2,}+(?:[^\w\n]{1,3}[^\W\d_]{2,}+)+"
+_NAMES = r"[^\W\d_](?<![^\W\d_]{2})[^\W\d_]++(?:[^\w\n]{1,3}[^\W\d_]{2,}+)+"
 _PATTERNS = {
     ascii_only: tuple(re.compile(each, re.ASCII * ascii_only) for each in (_CELL, _NAMES)) for ascii_only in (0, 1)
 }
