@@ -1,5 +1,6 @@
 """A worker in a process of its own, which is killed: at a named place, or by whoever started it."""
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -75,6 +76,7 @@ def _ended(process) -> int:
 
 
 def _work(home: Path) -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a test that ends leaves nothing behind
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     worker.work(load(home))
 

@@ -55,6 +55,7 @@ def stand(home):
 
 
 @pytest.mark.bench
+@pytest.mark.timeout(900)
 def test_fifty_requests_at_once_are_each_checked_or_visibly_waiting(home, report):
     begun = monotonic()
     made = at_once(CROWD, lambda number: asked(home, f"{number}.csv"))
