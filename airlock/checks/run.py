@@ -107,8 +107,9 @@ def _found(case: Case) -> Iterator[Finding]:
 
 def _named(table: Table, evidence: Evidence) -> tuple[int, ...]:
     """Return the columns that are named as in the project's data."""
+    nobody = pa.array([], pa.string())
     heads = [(at, head.strip()) for at, head in enumerate(table.heads)]
-    return tuple(at for at, head in heads if head and evidence.persons(pa.table({head: [""]})) is not None)
+    return tuple(at for at, head in heads if head and evidence.persons(pa.table({head: nobody})) is not None)
 
 
 def _persons(table: Table, columns: Iterable[int], evidence: Evidence) -> tuple[int, ...] | None:

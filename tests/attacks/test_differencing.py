@@ -225,7 +225,7 @@ def test_another_projects_table_of_the_same_people_passes(out):
 def test_the_data_is_asked_once_whatever_left_before(out, monkeypatch):
     told = [out.told(BOTH, request=at) for at in range(20)]
     asked = []
-    real = differences.engine.connection
-    monkeypatch.setattr(differences.engine, "connection", lambda: asked.append(1) or real())
+    real = differences.engine.question
+    monkeypatch.setattr(differences.engine, "question", lambda: asked.append(1) or real())
     list(differencing.check(replace(out.case(BOTH), told=tuple(told))))
     assert len(asked) == 1

@@ -34,8 +34,10 @@ def _has(path: Path, names: list[str]) -> bool:
 
 
 def _in_table(path: Path, person: str, dims: pa.Table) -> tuple[int, ...]:
-    with engine.connection() as con:
-        con.execute(f"CREATE VIEW held AS SELECT * FROM read_parquet({engine.text(str(path))})")  # noqa: S608 -- quoted
+    if not dims.num_rows:
+        return ()
+    with engine.question() as con:
+        con.execute(f"CREATE TEMP VIEW held AS SELECT * FROM read_parquet({engine.text(str(path))})")  # noqa: S608 -- quoted
         return tuple(_rows(con, person, dims))
 
 

@@ -178,7 +178,7 @@ class Apart:
 def together(held: Iterable[Held], manifests: Sequence[Made]) -> Apart:
     """Sort the people of the project's copy by the tables they are in; of all manifests at once."""
     mounted = {each.dataset: each for each in held}
-    with engine.connection() as con:
+    with engine.question() as con:
         asked = _asked(mounted, manifests)
         patterns = [_patterns(con, nth, table) for nth, table in enumerate(asked.tables)]
         return _classes(con, asked, patterns)
@@ -242,9 +242,9 @@ def _patterns(con: duckdb.DuckDBPyConnection, nth: int, table: _Table) -> _Patte
     used = sorted({*table.dims, *(name for each in table.cohorts for name in each.columns)})
     columns = ", ".join(map(engine.name, used)) or "1 AS nothing"
     source = f"read_parquet({engine.text(str(table.path))})"
-    con.execute(f"CREATE TABLE held AS SELECT {engine.name(table.person)} AS person, {columns} FROM {source}")  # noqa: S608 -- quoted
+    con.execute(f"CREATE TEMP TABLE held AS SELECT {engine.name(table.person)} AS person, {columns} FROM {source}")  # noqa: S608 -- quoted
     con.execute(
-        "CREATE TABLE seen AS SELECT *, row_number() OVER () - 1 AS nth FROM "
+        "CREATE TEMP TABLE seen AS SELECT *, row_number() OVER () - 1 AS nth FROM "
         "(SELECT DISTINCT * EXCLUDE person FROM held)"
     )
     words = [_word(list(table.cohorts)[at : at + WORD]) for at in range(0, len(table.cohorts), WORD)]
@@ -296,7 +296,7 @@ def _distinct(
     con.register("chosen", pa.table({"nth": np.arange(len(pattern)), "pattern": pattern.astype(np.int64)}))
     same = " AND ".join(f"h.{engine.name(name)} IS NOT DISTINCT FROM s.{engine.name(name)}" for name in used) or "true"
     con.execute(
-        f"CREATE TABLE row{nth} AS SELECT DISTINCT h.person, c.pattern FROM held h JOIN seen s ON {same} "  # noqa: S608 -- quoted
+        f"CREATE TEMP TABLE row{nth} AS SELECT DISTINCT h.person, c.pattern FROM held h JOIN seen s ON {same} "  # noqa: S608 -- quoted
         "JOIN chosen c USING (nth)"
     )
     con.execute("DROP TABLE held; DROP TABLE seen")
@@ -356,6 +356,6 @@ def people(held: Iterable[Held], made: Made) -> list[str] | None:
         return None
     table, cohort = found
     column, source = engine.name(table.person), f"read_parquet({engine.text(str(table.path))})"
-    with engine.connection() as con:
+    with engine.question() as con:
         sql = f"SELECT DISTINCT {column} AS person FROM {source} WHERE {cohort.sql()}"  # noqa: S608 -- quoted
         return [str(name) for name in engine.table(con, sql)["person"].to_pylist() if name is not None]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -20,7 +21,26 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 @contextmanager
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an engine for one task; say in one line when its memory is too small."""
-    con = duckdb.connect(":memory:", config=CONFIG)
+    with _at_work(_opened()) as con:
+        yield con
+
+
+@contextmanager
+def question() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Ask one question of files, of an engine that stays open for the next; all it may create is temporary."""
+    with _at_work(_kept().cursor()) as con:
+        yield con
+
+
+def _opened() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(":memory:", config=CONFIG)
+
+
+_kept = cache(_opened)
+
+
+@contextmanager
+def _at_work(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
     con.execute("SET enable_progress_bar = false")  # it would print into what a command says
     try:
         yield con

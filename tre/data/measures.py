@@ -169,7 +169,7 @@ def measured(held: Iterable[Held], made: Made, heads: Sequence[str], rows: Seque
     try:
         path, person = _found(held, made)
         asked = _asked(made, heads, rows, _columns(path), person)
-        with engine.connection() as con:
+        with engine.question() as con:
             groups = _groups(con, path, person, asked)
     except Unreadable as why:
         return Why(str(why))
@@ -326,7 +326,7 @@ def _called(name: str, known: Iterable[str]) -> str:
 
 # --- counting ---------------------------------------------------------------------------------------------------------
 def _groups(con: duckdb.DuckDBPyConnection, path: Path, person: str, asked: _Asked) -> tuple[Group, ...]:
-    con.execute(f"CREATE VIEW held AS SELECT * FROM read_parquet({engine.text(str(path))})")  # noqa: S608 -- quoted
+    con.execute(f"CREATE TEMP VIEW held AS SELECT * FROM read_parquet({engine.text(str(path))})")  # noqa: S608 -- quoted
     con.execute(_contributions(person, asked))
     con.execute(_cells(asked))
     found = con.execute("SELECT * FROM cells").fetchall()

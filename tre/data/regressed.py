@@ -76,7 +76,7 @@ def everybody(datasets: Sequence[Held], more: Mapping[str, object]) -> int | Why
         return found
     path, person = found
     sql = f"SELECT count(DISTINCT {engine.name(person)}) FROM read_parquet({engine.text(str(path))})"  # noqa: S608 -- quoted
-    with engine.connection() as con:
+    with engine.question() as con:
         return int((con.execute(sql).fetchone() or (0,))[0])
 
 
@@ -106,8 +106,8 @@ def regressed(
     interactions: Sequence[Sequence[str]],
 ) -> Regressed:
     """Look at the design of one regression on a table of the project's extract."""
-    with engine.connection() as con:
-        con.execute(f"CREATE VIEW held AS SELECT * FROM read_parquet({engine.text(str(path))})")  # noqa: S608 -- quoted
+    with engine.question() as con:
+        con.execute(f"CREATE TEMP VIEW held AS SELECT * FROM read_parquet({engine.text(str(path))})")  # noqa: S608 -- quoted
         kinds = {name: kind for name, kind, *_ in con.execute("DESCRIBE held").fetchall()}
         asked = list(dict.fromkeys([outcome, *regressors, *(part for each in interactions for part in each)]))
         if missing := [name for name in asked if name not in kinds]:
