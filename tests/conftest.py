@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import create_engine
 
@@ -22,6 +23,9 @@ from tre.settings import Settings
 
 pytest_plugins = ["tests.house", "tests.browser.chromium", "tests.golden.fixtures"]  # a house, browsers, the cohort
 numbers = count()
+
+hypothesis.settings.register_profile("shared", deadline=None)  # the machine is shared: slow is not wrong
+hypothesis.settings.load_profile("shared")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
