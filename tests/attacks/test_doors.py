@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from airlock import asks
-from airlock.states import State
+from airlock.states import FileState, State
 from airlock.tables import FileRow, RequestRow, RoundRow, VoteRow
 from policies import book
 from policies.facts import Role
@@ -68,12 +68,17 @@ def an_approved_export(house, now):
             )
         )  # fmt: skip
         session.flush()
-        session.add(FileRow(request=row.id, round=1, position=0, name="a.csv", sha256="0" * 64, size=10, kind="csv"))
+        session.add(
+            FileRow(
+                request=row.id, round=1, position=0, name="a.csv", sha256="0" * 64, size=10, kind="csv", about="{}",
+                state=FileState.APPROVED, leaves_sha256="1" * 64, leaves_size=10, evidence="{}",
+            )
+        )  # fmt: skip
         for name in ("bob", "cat"):
             session.add(
                 VoteRow(
                     request=row.id, round=1, manifest_sha256="m", approver=name, verdict="approve", reason="fine",
-                    at=now,
+                    position=0, turn=1, at=now,
                 )
             )  # fmt: skip
         audit.append(session, "test.export", actor=HOST, subject=f"export/{row.id}", at=now)
@@ -82,7 +87,7 @@ def an_approved_export(house, now):
 
 def export_facts(house, number, now):
     with house.read() as session:
-        return asks.of(session, session.get_one(RequestRow, number), seen="m", now=now)
+        return asks.of(session, session.get_one(RequestRow, number), FileState.APPROVED, seen="m", now=now)
 
 
 def test_a_clock_set_back_before_the_newest_checkpoint_is_seen(house, settings, now):
