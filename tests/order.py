@@ -22,6 +22,7 @@ FIRST = (
     ("journeys/test_committee.py",),
     ("containers/test_house.py",),
     ("attacks/test_corpus.py",),
+    ("journeys/test_airlock.py",),
     ("attacks/test_bad_input.py",),
     ("attacks/test_people.py",),
     ("tre/data/test_extract.py",),

@@ -13,9 +13,9 @@ from playwright.sync_api import expect
 
 import tre.settings
 from airlock.checks.finding import Exhibit, Finding, Severity
-from airlock.login import PREFIX
 from tests.airlock.web import an_airlock
-from tests.browser.chromium import NARROW, PATIENCE, WIDE, fits, take_both
+from tests.browser import inside
+from tests.browser.chromium import NARROW, fits, take_both
 
 pytestmark = pytest.mark.browser
 
@@ -93,42 +93,12 @@ def request_(airlock) -> int:
 @pytest.fixture(scope="module")
 def window(airlock, chromium):
     """A person's browser, with scripts or without; what it asks for the application answers."""
-    opened = []
-
-    def window(name: str, *, scripts: bool = True):
-        person = airlock.sign_in(name)
-        context = chromium.new_context(viewport=WIDE, locale="en-GB", color_scheme="light", java_script_enabled=scripts)
-        context.set_default_timeout(PATIENCE)
-        context.route("**/*", lambda route: _answer(airlock, person, route))
-        opened.append(context)
-        return context.new_page()
-
-    yield window
-    for each in opened:
-        each.close()
-
-
-def _answer(airlock, person, route) -> None:
-    asked = route.request
-    headers = {
-        "cookie": f"airlock={person.cookie}", "origin": airlock.settings.airlock_origin,
-        "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate",
-        "content-type": asked.headers.get("content-type", ""),
-    }  # fmt: skip
-    path = "/" + asked.url.split("/", 3)[3].partition("#")[0]
-    got = airlock.client.request(asked.method, path, headers=headers, content=asked.post_data_buffer)
-    if got.is_redirect:
-        got = airlock.client.get(got.headers["location"].partition("#")[0], headers=headers)
-    route.fulfill(status=got.status_code, headers=dict(got.headers), body=got.content)
-
-
-def _see(airlock, page, path):
-    page.goto(f"{airlock.settings.airlock_origin}{PREFIX}{path}")
-    return page
+    with inside.windows(airlock, chromium) as window:
+        yield window
 
 
 def test_the_review_is_one_page_that_fits_a_phone(airlock, window, request_, pictures):
-    page = _see(airlock, window("bob"), f"requests/{request_}")
+    page = inside.see(airlock, window("bob"), f"requests/{request_}")
     expect(page.get_by_text("3 to 9")).to_be_visible()
     picture = page.get_by_role("img", name="The picture survival.png")
     picture.scroll_into_view_if_needed()
@@ -141,13 +111,13 @@ def test_the_review_is_one_page_that_fits_a_phone(airlock, window, request_, pic
     [("bob", ""), ("gina", "statistics"), ("gina", "incidents"), ("ann", "requests/new"), ("ann", "requests/1")],
 )
 def test_no_page_is_wider_than_a_phone(airlock, window, request_, name, path):
-    page = _see(airlock, window(name), path)
+    page = inside.see(airlock, window(name), path)
     page.set_viewport_size(NARROW)
     assert fits(page)
 
 
 def test_files_are_read_and_judged_by_keys(airlock, window, request_):
-    page = _see(airlock, window("bob"), f"requests/{request_}")
+    page = inside.see(airlock, window("bob"), f"requests/{request_}")
     for key in ("j", "1", "j", "2"):
         page.keyboard.press(key)
     page.keyboard.type("12 hide it")
@@ -162,7 +132,7 @@ def test_files_are_read_and_judged_by_keys(airlock, window, request_):
 
 
 def test_a_vote_on_each_file_needs_no_script(airlock, window, request_):
-    page = _see(airlock, window("cleo", scripts=False), f"requests/{request_}")
+    page = inside.see(airlock, window("cleo", scripts=False), f"requests/{request_}")
     for name in ("events.csv", "baseline.csv", "survival.png"):
         page.get_by_role("group", name=f"Your verdict on {name}").get_by_role("radio", name="Approve").check()
     page.get_by_label("Reason", exact=True).fill("All three may leave")
