@@ -24,13 +24,19 @@ from tre.settings import Settings
 pytest_plugins = ["tests.house", "tests.browser.chromium", "tests.golden.fixtures"]  # a house, browsers, the cohort
 numbers = count()
 
-hypothesis.settings.register_profile("shared", deadline=None)  # the machine is shared: slow is not wrong
+# The machine is shared: slow is not wrong.
+hypothesis.settings.register_profile("shared", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("shared")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest; of two runs that differ by the database alone, keep one, save where it matters."""
     items.sort(key=lambda item: order.place(item.path))
+    left = [item for item in items if order.is_spared(item)] if os.environ.get("HORTUS_BOTH") != "1" else []
+    if left:
+        spared = set(map(id, left))
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if id(item) not in spared]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,7 +53,8 @@ def now() -> datetime:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> str:
-    """URL of the test's own database; empty for SQLite in the home. A test that asks for it runs on both."""
+    """URL of the test's own database; empty for SQLite in the home. A test that asks for it runs on one of
+    them, by its name, and on both where records are what is tested; HORTUS_BOTH=1 runs all on both."""
     if request.param == "sqlite":
         return ""
     url: str = request.getfixturevalue("postgres_database")

@@ -7,7 +7,9 @@ golden dataset.
 
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 FIRST = (
@@ -43,6 +45,8 @@ FIRST = (
     ("journeys/test_public_files.py",),
     ("browser/test_applications.py",),
 )  # fmt: skip
+BOTH = ("tre/records/", "attacks/test_audit", "attacks/test_votes.py", "airlock/test_requests.py")
+"""Where each test runs on both databases."""
 HERE = Path(__file__).resolve().parent
 _LINE = {file: line for line in FIRST for file in line}
 _PLACE = {file: place for place, file in enumerate(_LINE)}
@@ -69,3 +73,12 @@ def place(path: Path) -> int:
 def missing() -> Sequence[str]:
     """Return files of `FIRST` that are not there any more."""
     return tuple(file for file in _PLACE if not (HERE / file).is_file())
+
+
+def is_spared(item: pytest.Item) -> bool:
+    """Whether this is the database that a test need not be run on: its name says on which it is."""
+    database = getattr(item, "callspec", None) and item.callspec.params.get("database")
+    file, _, name = item.nodeid.partition("tests/")[2].partition("::")
+    if database not in {"sqlite", "postgres"} or file.startswith(BOTH):
+        return False
+    return database != ("sqlite", "postgres")[crc32(f"{file}::{name.partition('[')[0]}".encode()) % 2]

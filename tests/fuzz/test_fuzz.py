@@ -7,7 +7,7 @@ import pytest
 
 from tests.fuzz.targets import TARGETS
 
-SECONDS = 2
+SECONDS = 1
 BREAKS = """
 import sys
 from tests.fuzz import __main__ as program, targets
