@@ -114,12 +114,7 @@ def tell(session: Session, row: ImportRow, *, now: datetime) -> None:
         people = tuple(name for name in session.scalars(roles) if independent(session, row, name))
     said = f"Import {row.id} into project {row.project} is {row.state.replace('_', ' ')}."
     for name in people:
-        mail.queue(session, name, said, "\n".join((said, says(row), "", url(row.id), "")), now)
-
-
-def url(number: int) -> str:
-    """Return where an import's page is."""
-    return f"/services/airlock/imports/{number}"
+        mail.queue(session, name, said, "\n".join((said, says(row), "", f"airlock import show {row.id}", "")), now)
 
 
 def subject_of(number: int) -> str:
