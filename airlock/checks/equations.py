@@ -5,7 +5,7 @@ of a matrix over the atoms. What can be learned is its row space: vectors there 
 looked for, by taking from the row space what touches no large atom.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,14 +45,12 @@ class _World(NamedTuple):
 
 def derived(tables: Sequence[Published], apart: Apart, *, smallest: int) -> Derived:
     """Look for sets of fewer than `smallest` people that follow with the first table, and not without it."""
-    taken = _useful(tables, apart)
-    world = _world(tables, apart, taken)
-    while (world.rows.shape[0] > MOST_ROWS or world.rows.shape[1] > MOST_ATOMS) and len(taken) > 1:
-        taken = taken[: max(1, len(taken) // 2)]
-        world = _world(tables, apart, taken)
-    left_out = len(_useful(tables, apart)) - len(taken)
+    useful = _useful(tables, apart)
+    numbers = _chosen({nth: list(_numbers(tables[nth], apart, nth)) for nth in useful}, len(apart.persons))
+    world = _world(numbers, apart)
+    left_out = len(useful) - len(numbers)
     sets = [one for one in _small(world, smallest) if not _shown(world, one)] if world.rows.size else []
-    before = _basis(world.rows[world.table != 0])
+    before = _basis(world.rows[world.table != 0]) if sets else world.rows
     sets = [one for one in sets if not _within(before, one)]
     if not sets:
         return Derived(0, 0, missing=False, used=(), left_out=left_out)
@@ -63,19 +61,48 @@ def derived(tables: Sequence[Published], apart: Apart, *, smallest: int) -> Deri
 
 
 def _useful(tables: Sequence[Published], apart: Apart) -> list[int]:
-    """Return the tables whose numbers are exact and whose people are known; the new one first."""
+    """Return the tables whose numbers are exact and whose people are known: the new one, then those nearest to it."""
     known = (nth for nth, table in enumerate(tables) if apart.cohort[nth] >= 0 and "persons" in table.measures)
-    return [nth for nth in known if not tables[nth].rounded]
+    new = apart.classes(0)
+    return sorted(
+        (nth for nth in known if not tables[nth].rounded),
+        key=lambda nth: (nth > 0, apart.persons[apart.classes(nth) ^ new].sum()),
+    )
 
 
-def _world(tables: Sequence[Published], apart: Apart, taken: Sequence[int]) -> _World:
-    found = [(nth, classes) for nth in taken for classes in _numbers(tables[nth], apart, nth)]
+Numbers = Mapping[int, Sequence[npt.NDArray[np.int64]]]
+"""Table -> for each of its numbers the classes of people in it."""
+
+
+def _chosen(numbers: Numbers, classes: int) -> Numbers:
+    """Return as many tables as can be added up, in their order: each that keeps numbers and atoms within the limits.
+
+    The atoms are counted by a sum of one random number for each number shown: two atoms have different sums.
+    """
+    random = np.random.default_rng(0)
+    atom = np.zeros(classes, np.uint64)
+    taken: dict[int, Sequence[npt.NDArray[np.int64]]] = {}
+    room = MOST_ROWS
+    for nth, held in numbers.items():
+        if len(held) > room and taken:
+            continue
+        finer = atom.copy()
+        for number, mark in zip(held, random.integers(1, 2**63, len(held), np.uint64), strict=True):
+            finer[number] += mark
+        if taken and len(np.unique(finer)) > MOST_ATOMS:
+            continue
+        atom, room, taken[nth] = finer, room - len(held), held
+    return taken
+
+
+def _world(numbers: Numbers, apart: Apart) -> _World:
+    found = [(nth, classes) for nth, held in numbers.items() for classes in held]
     held = np.zeros((len(found), len(apart.persons)), bool)
     for at, (_, classes) in enumerate(found):
         held[at, classes] = True
     touched = np.flatnonzero(held.any(axis=0))
     missing = np.zeros(len(apart.persons), bool)
-    for nth in taken:
+    for nth in numbers:
         missing |= ~apart.known(nth)
     packed = np.ascontiguousarray(np.packbits(held[:, touched], axis=0).T)
     if not packed.size:

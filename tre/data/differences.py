@@ -102,24 +102,41 @@ class Apart:
 
     def people(self, at: int) -> int:
         """Return how many different people a table counts."""
-        held = np.unique(self.of_class[self._rows(at)])
-        return int(self.persons[held].sum())
+        return int(self.persons[self.classes(at)].sum())
+
+    def classes(self, at: int) -> Bits:
+        """Return the classes of which a table counts a row."""
+        held = np.zeros(len(self.persons), bool)
+        held[self.of_class[self._rows(at)]] = True
+        return held
 
     def between(self, one: int, other: int, dims: tuple[str, ...]) -> dict[Key, Few]:
         """Count, in each group of `dims`, who is in one table and not in the other. Groups that agree are left out."""
-        unit, class_, cell, keys = self._units(dims)
-        here, there = (np.zeros(len(class_), bool) for _ in range(2))
-        here[unit[self._rows(one, dims)]] = True
-        there[unit[self._rows(other, dims)]] = True
-        differ = here != there
-        weight = self.persons[class_]
-        counts = [np.bincount(cell[part], weight[part], len(keys)) for part in (here & ~there, there & ~here)]
-        known = self.known(one) & self.known(other)
-        lost = np.bincount(cell[differ & ~known[class_]], weight[differ & ~known[class_]], len(keys))
+        _, class_, cell, keys = self._units(dims)
+        if (one, dims) not in self._seen:  # asked about many others
+            self._seen[one, dims] = self._counted(one, dims)
+        here, there = self._seen[one, dims], self._counted(other, dims)
+        differ = np.flatnonzero(here != there)
+        weight = self.persons[class_[differ]]
+        mine, group = here[differ], cell[differ]
+        counts = [np.bincount(group, weight * part, len(keys)) for part in (mine, ~mine)]
+        unknown = ~(self.known(one) & self.known(other))[class_[differ]]
+        lost = np.bincount(group, weight * unknown, len(keys))
         return {
             keys[nth]: Few(int(counts[0][nth]), int(counts[1][nth]), bool(lost[nth] == counts[0][nth] + counts[1][nth]))
             for nth in np.flatnonzero(counts[0] + counts[1])
         }
+
+    def _counted(self, at: int, dims: tuple[str, ...]) -> Bits:
+        """Return the units (class, group of `dims`) of which a table counts a row."""
+        unit, class_, _, _ = self._units(dims)
+        held = np.zeros(len(class_), bool)
+        held[unit[self._rows(at, dims)]] = True
+        return held
+
+    @cached_property
+    def _seen(self) -> dict[tuple[int, tuple[str, ...]], Bits]:
+        return {}
 
     def groups(self, dims: tuple[str, ...]) -> frozenset[Key]:
         """Return all groups that there are in the data."""
@@ -127,8 +144,8 @@ class Apart:
 
     def members(self, at: int, dims: tuple[str, ...]) -> dict[Key, Places]:
         """Return the classes in each group of a table."""
-        unit, class_, cell, keys = self._units(dims)
-        held = np.unique(unit[self._rows(at, dims)])
+        _, class_, cell, keys = self._units(dims)
+        held = np.flatnonzero(self._counted(at, dims))
         order = held[np.argsort(cell[held], kind="stable")]
         cuts = np.flatnonzero(np.diff(cell[order])) + 1
         return {keys[int(cell[part[0]])]: class_[part] for part in np.split(order, cuts) if len(part)}
