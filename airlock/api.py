@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from airlock import exceptions, import_calls, models, outbox, queries, recalls, release, requests
+from airlock import exceptions, import_calls, imports, models, outbox, queries, recalls, release, requests
 from airlock.login import PREFIX
 from airlock.pages import analyst, approver
 from airlock.pages.page import API, ROOM, house, render, visitor
@@ -279,7 +279,7 @@ def routes() -> list[Route]:
 def _body(call: Call) -> list[Middleware]:
     """Files are brought in the body of one call; no other may be as long."""
     files = call.takes is import_calls.Bring
-    return [Middleware(RequestBodyLimitMiddleware, max_body_size=import_calls.LARGEST)] if files else []
+    return [Middleware(RequestBodyLimitMiddleware, max_body_size=imports.LARGEST)] if files else []
 
 
 def described(request: Request) -> Response:

@@ -16,18 +16,22 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airlock import api, login
+from airlock import api, imports, login
 from airlock.gate import HEALTH, STATIC, Gate
 from airlock.login import CALLBACK, PREFIX
-from airlock.pages import analyst, approver, counted, door, excepting, incident, show
+from airlock.pages import analyst, approver, counted, door, excepting, importing, incident, show
 from airlock.pages.page import HERE, House, fault, form, told
 from tre.errors import TREError
 from tre.records.db import opened
 from tre.settings import Settings
 
 LARGEST_BODY = 256 * 1024
-"""Bytes of one form or call. Files are never sent here: they are taken from the outbox."""
+"""Bytes of one form or call. What leaves is never sent here: it is taken from the outbox."""
+
+
+TOO_LARGE = 413
 
 
 class Count(Convertor[int]):
@@ -46,6 +50,7 @@ class Count(Convertor[int]):
 
 register_url_convertor("count", Count())
 _REQUEST = f"{PREFIX}requests/{{id:count}}"
+_IMPORT = f"{PREFIX}imports/{{id:count}}"
 _FILE = f"{_REQUEST}/rounds/{{round:count}}/files/{{position:count}}"
 
 
@@ -72,6 +77,18 @@ def _routes() -> list[BaseRoute]:
         Route(f"{PREFIX}incidents", incident.incidents),
         Route(f"{PREFIX}incidents/recall", form(incident.recall_by_number), methods=["POST"]),
         Route(f"{PREFIX}incidents/{{id:count}}/close", form(incident.close), methods=["POST"]),
+        Route(f"{PREFIX}imports", importing.listed),
+        Route(f"{PREFIX}imports/new", importing.fresh),
+        Route(
+            f"{PREFIX}imports/new",
+            form(importing.submit, files=imports.MOST_FILES + 1),
+            methods=["POST"],
+            middleware=[Middleware(RequestBodyLimitMiddleware, max_body_size=imports.LARGEST)],
+        ),
+        Route(_IMPORT, importing.shown),
+        Route(f"{_IMPORT}/vote", form(importing.vote), methods=["POST"]),
+        Route(f"{_IMPORT}/withdraw", importing.withdraw, methods=["POST"]),
+        Route(f"{_IMPORT}/files/{{position:count}}", importing.file),
         Route(f"{PREFIX}statistics", counted.counted),
         Route(f"{PREFIX}collect/{{token}}", analyst.collecting),
         Route(f"{PREFIX}collect/{{token}}", analyst.collect, methods=["POST"]),
@@ -79,6 +96,27 @@ def _routes() -> list[BaseRoute]:
         Route(f"{_FILE}/picture", show.picture),
         *api.routes(),
     ]
+
+
+class Large:
+    """Say in our words what the limit of a body below says in two."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, with a page or an object of ours in place of a plain 413."""
+        replaced = False
+
+        async def say(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and message["status"] == TOO_LARGE:
+                replaced = True
+                await told(Request(scope), TOO_LARGE, "this is larger than the airlock takes")(scope, receive, send)
+            elif not replaced:
+                await send(message)
+
+        await self._app(scope, receive, say)
 
 
 def create_app(
@@ -98,6 +136,7 @@ def create_app(
         lifespan=lifespan,
         middleware=[
             Middleware(Gate, house=house),
+            Middleware(Large),
             Middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_BODY),
         ],
         exception_handlers={TREError: _fault, HTTPException: _http, Exception: _broken},  # type: ignore[dict-item]  # each takes its own class

@@ -113,8 +113,9 @@ def tell(session: Session, row: ImportRow, *, now: datetime) -> None:
         roles = select(RoleRow.person).where(RoleRow.role == Role.APPROVER).order_by(RoleRow.person)
         people = tuple(name for name in session.scalars(roles) if independent(session, row, name))
     said = f"Import {row.id} into project {row.project} is {row.state.replace('_', ' ')}."
+    look = f"Look at it in the airlock, under Imports, or by: airlock import show {row.id}"
     for name in people:
-        mail.queue(session, name, said, "\n".join((said, says(row), "", f"airlock import show {row.id}", "")), now)
+        mail.queue(session, name, said, "\n".join((said, says(row), "", look, "")), now)
 
 
 def subject_of(number: int) -> str:

@@ -11,15 +11,13 @@ from starlette.responses import Response
 
 from airlock import brought, imports
 from airlock.models import Sent
+from airlock.pages import importing
 from airlock.pages.page import house, visitor
 from airlock.pages.show import number
 from airlock.states import ImportState, Verdict
 from airlock.tables import ImportRow
 from tre.errors import Unreadable
 from tre.governance import accounts
-
-LARGEST = 32 * 1024 * 1024
-"""Bytes of a call that brings files, in base64."""
 
 
 class Carried(Sent):
@@ -100,12 +98,7 @@ def import_shown(request: Request, _: None) -> Coming:
 
 def import_file(request: Request, _: None) -> Response:
     """Get one file of an import, as it would arrive."""
-    here, who, at = house(request), visitor(request), number(request)
-    with here.records.read() as session:
-        position = int(request.path_params["position"])
-        content = brought.content(session, here.settings, at, position, who.name, now=here.clock())[1]
-    heads = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
-    return Response(content, media_type="application/octet-stream", headers=heads)
+    return importing.file(request)
 
 
 def import_voted(request: Request, body: Decide) -> Coming:

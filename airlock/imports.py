@@ -33,6 +33,8 @@ from tre.records.db import Records
 from tre.settings import Settings
 
 MOST_FILES = staging.MOST_FILES
+LARGEST = 32 * 1024 * 1024
+"""Bytes of a call or form that brings files."""
 DAY = timedelta(days=1)
 MOST_A_DAY = 20
 RETRY = timedelta(hours=1)

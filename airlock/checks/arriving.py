@@ -50,10 +50,15 @@ def kind_of(name: str, content: bytes) -> str:
     return said if kinds.is_text(content) else UNKNOWN
 
 
+def shown_as(name: str) -> str:
+    """Return as what kind of text a file is shown; empty where it is none."""
+    return KINDS.get(_ending(name), (UNKNOWN, ""))[1]
+
+
 def look(name: str, content: bytes, limits: Thresholds, known: Known, *, scanned: tuple[str, str]) -> Looked:
     """Look through a file; `scanned` is what the scanner for malware said: verdict and detail."""
     found = [*_names(name, content, known), *_scan(limits, scanned)]
-    text = KINDS.get(_ending(name), (UNKNOWN, ""))[1]
+    text = shown_as(name)
     if kind_of(name, content) == UNKNOWN:
         what = f"is of a kind that does not come in: bring one of {', '.join(KINDS)}, as UTF-8 text"
         return Looked((*found, Finding("kind", Severity.BLOCK, "file", what, rule="T1")), None)

@@ -36,7 +36,7 @@ FAULTS = {
     404: ("Nothing here", "Check the address. A request that is not yours to know of looks the same as none."),
     405: ("That cannot be done here", "Use the buttons on the page."),
     409: ("Not possible from here", "Look at where the request stands now; somebody may have been faster."),
-    413: ("Too much at once", "Send less text. Files are taken from the outbox, never sent here."),
+    413: ("Too much at once", "Send less: shorter texts, smaller files. What leaves is taken from the outbox."),
     421: ("Wrong host name", "Open the airlock by the address that the Hub links to."),
     422: ("Something in the form is missing", "Go back, correct it and send it again."),
     500: ("Something broke here", "Nothing was changed. Tell an admin of this research environment when it happened."),
@@ -102,11 +102,11 @@ def told(
     )
 
 
-def form(act: Callable[[Request, FormData], Response]) -> Callable[[Request], Awaitable[Response]]:
+def form(act: Callable[[Request, FormData], Response], *, files: int = 0) -> Callable[[Request], Awaitable[Response]]:
     """Read the fields of a form, and act in a thread: the records may wait for a lock."""
 
     async def endpoint(request: Request) -> Response:
-        async with request.form(max_files=0, max_fields=MOST_FIELDS) as sent:
+        async with request.form(max_files=files, max_fields=MOST_FIELDS) as sent:
             return await run_in_threadpool(act, request, sent)
 
     return endpoint

@@ -5,7 +5,6 @@ import base64
 import pytest
 
 from airlock import imports
-from airlock.import_calls import LARGEST
 from tests.airlock.web import an_airlock
 
 CODE = b"print(1)\n"
@@ -36,4 +35,4 @@ def test_an_import_goes_its_way_by_calls(airlock):
     assert (said.status_code, said.json()["state"]) == (200, "approved"), said.text
     assert ann.call("GET", "imports").json()["own"][0]["id"] == at
     assert ann.call("POST", "imports", bring("not base64!")).status_code == 422
-    assert ann.call("POST", "imports", bring("A" * (LARGEST + 1))).status_code == 413
+    assert ann.call("POST", "imports", bring("A" * (imports.LARGEST + 1))).status_code == 413

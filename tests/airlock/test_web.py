@@ -314,6 +314,7 @@ def test_a_step_that_cannot_be_taken_is_a_conflict(airlock):
 def test_too_large_a_form_is_refused(airlock):
     answer = airlock.sign_in("ann").post("requests/new", {"why": "x" * 300_000})
     assert answer.status_code == 413
+    assert "Too much at once" in answer.text
 
 
 def test_the_airlock_says_that_it_is_alive_without_a_session(airlock):

@@ -12,6 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from tre.data import identifiers as known_identifiers
+from tre.data.deid import pseudonyms
+
 pytestmark = pytest.mark.bench
 
 IDENTIFIERS = 1_000_000
@@ -113,3 +116,40 @@ def table(rng: random.Random, people: list[str], rows: int) -> pa.Table:
         "value": [round(rng.gauss(100, 20), 3) for _ in range(rows)],
         "count": [rng.randrange(10**6) for _ in range(rows)],
     })  # fmt: skip
+
+
+EXPORT = """
+import json, random, resource, sys, time
+from pathlib import Path
+from tre.data import identifiers, named
+from tre.data.deid import pseudonyms
+
+index, content = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes()
+began = time.perf_counter()
+known = named.Known((("sunrise", b"k" * 32), ("dusk", b"d" * 32)), ((identifiers.read(index), b"k" * 32),), "sunrise")
+found = named.leaks(content, known)
+seconds = time.perf_counter() - began
+print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, [one.kind for one in found]]))
+"""
+
+
+def test_an_export_of_16_mb_is_searched_for_a_million_people(tmp_path, report):
+    values = identifiers()
+    held = known_identifiers.write(tmp_path / "index", values, b"k" * 32)
+    assert held > 0.9 * IDENTIFIERS
+    rng = random.Random(3)
+    lines = [f"{at},{word(rng)},{rng.random():.9f},{rng.randrange(10**6)},{word(rng)} {at}" for at in range(345_000)]
+    lines[200_000] += f",{pseudonyms.pseudonym('P1', b'k' * 32)}"
+    lines[300_000] += f",{values[-1]}"
+    export = tmp_path / "table.csv"
+    export.write_text("\n".join(lines))
+    done = subprocess.run(
+        [sys.executable, "-c", EXPORT, str(tmp_path / "index"), str(export)],
+        capture_output=True, text=True, check=True, timeout=600,
+    )  # fmt: skip
+    seconds, megabytes, kinds = json.loads(done.stdout)
+    assert sorted(set(kinds)) == ["identifier", "pseudonym"]
+    report(
+        "export against a million people, all layers", seconds, "s", 5, f"{export.stat().st_size / 1e6:.1f} MB of CSV"
+    )
+    report("the same: memory", megabytes, "MB", 1000)

@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tre.data.deid.pseudonyms import Mac
@@ -73,8 +74,9 @@ def find(text: str, index: Index, key: bytes) -> Iterator[int]:
 
 def runs(text: str, lengths: frozenset[int]) -> Iterator[tuple[int, str]]:
     """Yield each run of neighbouring words whose joined length is that of an identifier."""
-    words = [(found.start(), found.end(), plain(found.group())) for found in WORD.finditer(text)]
-    longest = max(lengths, default=0)
+    write = str.lower if text.isascii() else plain
+    words = [(*found.span(), write(found[0])) for found in WORD.finditer(text)]
+    longest = _longest(lengths)
     for first, (at, end, joined) in enumerate(words):
         run, last = joined, end
         for start, stop, word in [(at, end, ""), *words[first + 1 : first + WORDS]]:
@@ -85,6 +87,11 @@ def runs(text: str, lengths: frozenset[int]) -> Iterator[tuple[int, str]]:
                 break
             if len(run) in lengths:
                 yield at, run
+
+
+@lru_cache(maxsize=8)
+def _longest(lengths: frozenset[int]) -> int:
+    return max(lengths, default=0)
 
 
 def _hash(form: str, mac: Mac) -> int:

@@ -6,12 +6,13 @@ files also across cells; numbers that equal one as often as any other numbers wo
 """
 
 import re
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
+
+import numpy as np
 
 from tre.data import canaries, identifiers, packed
 from tre.data.deid import pseudonyms
@@ -39,6 +40,7 @@ _SHAPED = re.compile(rb"tre1[-_]([A-Z2-7]{8,})", re.IGNORECASE)
 _JOINED = re.compile(rb"tre1(?=([A-Z2-7]{%d}))" % _LENGTH, re.IGNORECASE)
 _TURNED = re.compile(rb"([A-Z]{3})1[-_]?([A-Z2-7]{%d})" % _LENGTH, re.IGNORECASE)
 _NOT_ALNUM = bytes(byte for byte in range(256) if byte > 0x7F or not chr(byte).isalnum())  # noqa: PLR2004 -- ASCII
+_APART = {code: " " for code in range(128) if not chr(code).isalnum()}
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BASE32 = _LETTERS + _LETTERS.lower() + b"234567"
 _NAMING = _BASE32 + b"1-_"
@@ -191,7 +193,20 @@ def _forms(text: str, lengths: frozenset[int]) -> dict[str, int | str]:
     for start, end in packed.runs(raw, _NUMBERS, DIGITS):
         if raw[start - 1 : start] != b"." or start == 0:
             met.add(text[start:end])
-    return {form: chunk for chunk in met for _, form in identifiers.runs(chunk, lengths)}
+    found = dict[str, int | str]()
+    for chunk in met:
+        if not chunk.isascii():
+            found.update((form, chunk) for _, form in identifiers.runs(chunk, lengths))
+            continue
+        words = chunk.lower().translate(_APART).split()
+        if len(words) <= 2:  # noqa: PLR2004 -- most cells; faster than all runs of many
+            forms: Iterable[str] = (*words, "".join(words))
+        else:
+            forms = (form for _, form in identifiers.runs(chunk, lengths))
+        for form in forms:
+            if len(form) in lengths:
+                found[form] = chunk
+    return found
 
 
 def _hits(forms: Mapping[str, int | str], known: Known) -> Iterator[str]:
@@ -200,13 +215,7 @@ def _hits(forms: Mapping[str, int | str], known: Known) -> Iterator[str]:
     for index, mac in known.indexes:
         numbers = Counter[int]()
         places = dict[int, list[str]]()
-        for form in forms:
-            if (
-                len(form) not in index.lengths
-                or (form.isdecimal() and len(form) < DIGITS)
-                or not _held(form, index, mac)
-            ):
-                continue
+        for form in _held(forms, index, mac):
             if form.isdecimal():
                 numbers[len(form)] += 1
                 places.setdefault(len(form), []).append(form)
@@ -217,10 +226,16 @@ def _hits(forms: Mapping[str, int | str], known: Known) -> Iterator[str]:
                 yield from places[length]
 
 
-def _held(form: str, index: identifiers.Index, mac: Mac) -> bool:
-    hashed = int.from_bytes(mac(b"identifier|" + form.encode("utf-8", "surrogatepass"))[:8])
-    at = bisect_left(index.hashes, hashed)
-    return at < len(index.hashes) and index.hashes[at] == hashed
+def _held(forms: Iterable[str], index: identifiers.Index, mac: Mac) -> Iterator[str]:
+    """Yield the forms whose hash the index holds; all are asked at once."""
+    asked = [form for form in forms if len(form) in index.lengths and (len(form) >= DIGITS or not form.isdecimal())]
+    hashes = (mac(b"identifier|" + form.encode("utf-8", "surrogatepass"))[:8] for form in asked)
+    hashed = np.frombuffer(b"".join(hashes), ">u8").astype(np.uint64)
+    known = np.frombuffer(index.hashes, np.uint64)
+    if not len(known):
+        return
+    at = np.minimum(np.searchsorted(known, hashed), len(known) - 1)
+    yield from (asked[nth] for nth in np.flatnonzero(known[at] == hashed))
 
 
 def _at_most(found: Iterator[Found]) -> Iterator[Found]:
