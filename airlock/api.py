@@ -119,8 +119,11 @@ def withdraw(request: Request, _: None) -> models.Export:
 def vote(request: Request, body: models.Vote) -> models.Export:
     """Vote, with a fresh code, on the files you saw."""
     here, who, at = house(request), visitor(request), number(request)
+    each = {position: (on.verdict, on.reason) for position, on in body.files.items()}
+    if bool(each) != (body.verdict == approver.EACH):
+        raise Unreadable("files: say verdicts of files together with the verdict `each`, and only then")
     approver.cast(
-        here, who, at, verdict=body.verdict, reason=body.reason, seen=body.manifest_sha256, code=body.code
+        here, who, at, verdict=body.verdict, reason=body.reason, seen=body.manifest_sha256, code=body.code, each=each,
     )  # fmt: skip
     return _export(request, at, who.name)
 

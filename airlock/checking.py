@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from airlock import asks, clamd, incidents, ledger, notify, requests, staging
-from airlock.checks import about, confined, run, thresholds
+from airlock.checks import about, confined, graphs, run, thresholds
 from airlock.checks.case import Case
 from airlock.checks.file import File
 from airlock.checks.finding import Exhibit, Finding, Severity
@@ -36,6 +36,8 @@ AGAIN = 75
 _ALWAYS = frozenset({"row_level", "small_counts", "leaks"})
 """Checks that have run even where a file is of a kind they have no question about."""
 _LOG = structlog.get_logger()
+Said = tuple[Finding | Exhibit, ...]
+"""What the checks say of one file."""
 
 
 def check(records: Records, settings: Settings, request: int, *, now: datetime) -> None:
@@ -46,7 +48,7 @@ def check(records: Records, settings: Settings, request: int, *, now: datetime) 
         files = asks.files_of(session, row.id, number)
         limits = _limits(session, settings, project)
     cases = _cases(records, settings, project, files, limits)
-    said = {at: _said(case) for at, case in cases.items()}
+    said = _with_tables(cases, {at: _said(case) for at, case in cases.items()})
     leaves = {at: _kept(settings, case.look.leaves) for at, case in cases.items() if case.look.leaves is not None}
     with records.act("worker", "export.check", f"export/{request}") as session:
         row = requests.record_checks(
@@ -149,10 +151,25 @@ def _facts(
     }
 
 
-def _said(case: Case) -> tuple[Finding | Exhibit, ...]:
+def _said(case: Case) -> Said:
     said = run.run(case, guard=_guarded)
-    blocked = any(isinstance(one, Finding) and one.severity is Severity.BLOCK for one in said)
-    return said if blocked or case.look.leaves is not None else (*said, run.did_not_run(confined.REWRITTEN))
+    return said if _blocks(said) or case.look.leaves is not None else (*said, run.did_not_run(confined.REWRITTEN))
+
+
+def _with_tables(cases: Mapping[int, Case], said: Mapping[int, Said]) -> dict[int, Said]:
+    """Hold back a picture all of whose tables are held back."""
+    passed = {at for at, each in said.items() if not _blocks(each)}
+    stands = {other.file.name: (other.about.supports, at in passed) for at, other in cases.items()}
+    pictures = {at: tuple(graphs.alone(cases[at].file.name, stands)) for at in passed if _is_picture(cases[at])}
+    return {at: (*each, *pictures.get(at, ())) for at, each in said.items()}
+
+
+def _is_picture(case: Case) -> bool:
+    return "graphs" in run.of_kind(case.file.kind)
+
+
+def _blocks(said: Said) -> bool:
+    return any(isinstance(one, Finding) and one.severity is Severity.BLOCK for one in said)
 
 
 def _kept(settings: Settings, content: bytes) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """What programs send to the airlock and get from it; the description of the API is made from these."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -40,11 +40,19 @@ class Files(Sent):
     about: Abouts = {}
 
 
+class OnFile(Sent):
+    """A verdict on one file."""
+
+    verdict: Verdict
+    reason: str = Field(default="", description="needed unless it is approve", max_length=4000)
+
+
 class Vote(Sent):
     """Vote on exactly the files that the manifest names."""
 
-    verdict: Verdict = Field(description="approve, send_back or reject")
+    verdict: Verdict | Literal["each"] = Field(description="approve, send_back or reject all; or each as `files` says")
     reason: str = Field(description="for the author and the other approver", min_length=1, max_length=4000)
+    files: dict[int, OnFile] = Field(default={}, description="position of a file: the verdict on it", max_length=50)
     manifest_sha256: str = Field(description="digest of the files as you saw them", pattern="^[0-9a-f]{64}$")
     code: str = Field(description="fresh code of your authenticator app", max_length=10)
 
@@ -163,7 +171,7 @@ class Change(BaseModel):
     """How a file differs from the round before."""
 
     name: str
-    what: str = Field(description="added, removed, changed or same")
+    what: str = Field(description="added, removed, changed, same or left")
 
 
 class Detailed(Export):

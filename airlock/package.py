@@ -100,7 +100,7 @@ class _Archive:
         return tuple(self._archive.namelist())
 
     def content(self, name: str) -> bytes:
-        with _whole(self._path):
+        with _whole(self._path, name):
             return self._archive.read(name)
 
     def settle(self, order: Iterable[str]) -> None:
@@ -116,13 +116,14 @@ class _Archive:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[None]:
+def _whole(path: Path, part: str = "") -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
         raise Unreadable(f"{path}: no such file") from None
     except _BROKEN:
-        raise Unreadable(f"{path.name}: is no whole zip; collect it again") from None
+        where = f"{path.name}, {part!a}" if part else path.name
+        raise Unreadable(f"{where}: is no whole zip; collect it again") from None
 
 
 class _Sink(RawIOBase):

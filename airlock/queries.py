@@ -41,7 +41,7 @@ class Change:
 
     name: str
     what: str
-    """added, removed, changed or same."""
+    """added, removed, changed or same; left if it is not asked for again because it is out."""
     before: FileRow | None
     after: FileRow | None
 
@@ -195,7 +195,7 @@ def _change(name: str, before: FileRow | None, after: FileRow | None) -> Change:
     if before is None:
         return Change(name, "added", before, after)
     if after is None:
-        return Change(name, "removed", before, after)
+        return Change(name, "left" if before.state == FileState.RELEASED else "removed", before, after)
     return Change(name, "same" if before.sha256 == after.sha256 else "changed", before, after)
 
 

@@ -1,6 +1,6 @@
 """A picture leaves with its numbers: a table of the same request that passes its own checks holds them (G1)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from airlock.checks.case import Case
 from airlock.checks.finding import Exhibit, Finding, Severity
@@ -16,6 +16,13 @@ def check(case: Case) -> Iterator[Finding | Exhibit]:
         yield _says(Severity.BLOCK, "no table of this request has its numbers")
     else:
         yield _says(Severity.WARN, "no table of this request is said to have its numbers: compare them by eye")
+
+
+def alone(name: str, others: Mapping[str, tuple[str, bool]]) -> Iterator[Finding]:
+    """Say of a picture that no table with its numbers stands; `others` are file -> what it supports, and whether so."""
+    stands = [may for supports, may in others.values() if supports == name]
+    if stands and not any(stands):
+        yield _says(Severity.BLOCK, "the table with its numbers does not pass its own checks")
 
 
 def _says(severity: Severity, message: str) -> Finding:

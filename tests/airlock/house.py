@@ -56,17 +56,18 @@ class House:
         place.write_bytes(content)
         return place
 
-    def submit(self, files=None, person="ann", project="sunrise") -> int:
+    def submit(self, files=None, person="ann", project="sunrise", about=None) -> int:
         files = {"table.csv": SAFE} if files is None else files
         for name, content in files.items():
             self.put(name, content)
-        return self.ask(*files, person=person, project=project)
+        return self.ask(*files, person=person, project=project, about=about)
 
-    def ask(self, *names: str, person="ann", project="sunrise") -> int:
+    def ask(self, *names: str, person="ann", project="sunrise", about=None) -> int:
         with self.act("export.submit", person, f"project/{project}") as session:
             return requests.submit(
-                session, self.settings, project=project, person=person, paths=names, why="for the paper", now=self.now
-            ).id
+                session, self.settings, project=project, person=person, paths=names, why="for the paper", now=self.now,
+                about=about,
+            ).id  # fmt: skip
 
     def resubmit(self, request: int, files, person="ann") -> None:
         for name, content in files.items():

@@ -4,6 +4,7 @@ import pytest
 
 from airlock import queries, requests
 from airlock.states import State, Verdict
+from tests.airlock.web import PNG
 from tre.errors import NotFound, Refused, StepRefused, TREError, Unreadable
 from tre.governance import accounts, projects
 from tre.settings import load
@@ -95,6 +96,30 @@ def test_a_new_round_starts_without_votes_and_says_what_changed(house):
     ]  # fmt: skip
     house.vote(request, "dave", Verdict.APPROVE)
     assert house.state(request) is State.IN_REVIEW
+
+
+def test_a_picture_goes_back_with_the_table_of_its_numbers(house):
+    said = {"numbers.csv": {"kind": "table", "supports": "curve.png"}}
+    request = house.submit({"numbers.csv": b"sex,n\n0,30\n1,3\n", "curve.png": PNG}, about=said)
+    house.check(request)
+    assert {"small_counts", "graphs"} <= {check for check, weight, *_ in house.findings(request) if weight == "block"}
+    request = house.submit(
+        {"right.csv": b"sex,n\n0,30\n1,30\n", "other.png": PNG},
+        about={"right.csv": said["numbers.csv"] | {"supports": "other.png"}},
+    )
+    house.check(request)
+    assert house.state(request) is State.IN_REVIEW
+
+
+def test_a_file_that_left_is_not_called_removed(house):
+    request = house.in_review({"a.csv": SAFE_A, "b.csv": SAFE_B})
+    for name in ("bob", "carol"):
+        house.vote(request, name, files={0: Verdict.APPROVE, 1: Verdict.SEND_BACK})
+    house.release(request)
+    house.resubmit(request, {"b.csv": b"arm,n\na,40\nb,40\n"})
+    with house.records.read() as session:
+        seen = queries.detail(session, request, "ann", now=house.now)
+    assert [(change.name, change.what) for change in seen.changes] == [("b.csv", "changed"), ("a.csv", "left")]
 
 
 SAFE_A, SAFE_B = b"sex,n\n0,30\n1,30\n", b"arm,n\na,30\nb,30\n"

@@ -164,6 +164,17 @@ def test_a_picture_leaves_with_its_numbers():
     assert list(graphs.check(replace(picture, others=(numbers,)))) == []
 
 
+@pytest.mark.parametrize(
+    ("others", "says"),
+    [
+        ({}, []), ({"a.csv": ("other.png", False)}, []), ({"a.csv": ("curve.png", False)}, ["G1"]),
+        ({"a.csv": ("curve.png", False), "b.csv": ("curve.png", True)}, []),
+    ],
+)  # fmt: skip
+def test_a_picture_stays_with_its_numbers(others, says):
+    assert rules(graphs.alone("curve.png", others)) == says
+
+
 # --- variants ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("text", "blocked"),

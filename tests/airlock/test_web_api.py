@@ -193,3 +193,19 @@ def test_a_session_does_not_open_the_rooms_side(airlock):
 @pytest.mark.parametrize(("person", "project"), [("", "sunrise"), ("ann", "../x"), ("Ann", "sunrise")])
 def test_a_room_that_does_not_say_who_asks_is_refused(airlock, person, project):
     assert _room(airlock, "GET", person=person, project=project).status_code == 422
+
+
+def test_a_vote_on_each_file_by_the_api(airlock):
+    request = airlock.in_review(one_csv=b"arm,n\nA,30\nB,40\n", two_csv=b"arm,n\nA,50\nB,60\n")
+    each = {"0": {"verdict": "approve"}, "1": {"verdict": "send_back", "reason": "merge the groups"}}
+    for name in ("bob", "cleo"):
+        vote = {
+            "verdict": "each", "reason": "one of them", "manifest_sha256": airlock.digest(request), "files": each,
+            "code": airlock.code(name),
+        }  # fmt: skip
+        person = airlock.sign_in(name)
+        for wrong in ({"files": {}}, {"verdict": "approve"}, {"files": each | {"1": {"verdict": "reject"}}}):
+            assert person.call("POST", f"requests/{request}/vote", vote | wrong).status_code == 422
+        assert person.call("POST", f"requests/{request}/vote", vote).status_code == 200
+    files = airlock.sign_in("ann").call("GET", f"requests/{request}").json()["files"]
+    assert [file["state"] for file in files] == ["approved", "returned"]
