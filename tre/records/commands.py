@@ -1,10 +1,7 @@
 """`tre init` makes the home; `tre audit` shows the log, proves it, and takes it out of the house."""
 
 import json
-import os
-import pwd
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,12 +12,13 @@ from sqlalchemy import select
 
 from tre import settings, show
 from tre.errors import NotFound, Tampered, Unreadable
-from tre.records import checkpoint, export, note, schema, verify
-from tre.records.db import Records, opened
+from tre.records import checkpoint, cosigned, export, note, opening, schema, verify, witness_commands
+from tre.records.db import Records
 from tre.records.tables import CheckpointRow, EntryRow
 from tre.settings import Settings
 
 audit = App(name="audit", help="What happened here, and the proof of it.")
+audit.command(witness_commands.app)
 
 
 def init() -> None:
@@ -59,7 +57,7 @@ def list_(*, act: str = "", actor: str = "", subject: str = "", last: int = 50) 
         asked = asked.where(EntryRow.actor == actor)
     if subject:
         asked = asked.where(EntryRow.subject == subject)
-    with _records() as (records, _), records.read() as session:
+    with opening.records() as (records, _), records.read() as session:
         found = [orjson.loads(body) for body in session.scalars(asked)]
     show.rows([_line(entry) for entry in reversed(found)], none="no such entries")
 
@@ -71,6 +69,7 @@ def verify_(
     *,
     kept: Annotated[Path | None, Parameter(name="--checkpoint")] = None,
     key: Path | None = None,
+    witness: Path | None = None,
 ) -> None:
     """Prove that no entry was changed or removed: of an exported folder, or of the records themselves.
 
@@ -82,12 +81,15 @@ def verify_(
         file with a checkpoint that you kept: the log must still hold all it was signed over
     key:
         file with the log's public key, as you were given it
+    witness:
+        file with a witness's public key: it must have co-signed the log
 
     """
-    notes = {f"the kept {kept.name}": _text(kept)} if kept else {}
-    line = _text(key) if key else ""
+    notes = {f"the kept {kept.name}": opening.text(kept)} if kept else {}
+    line = opening.text(key) if key else ""
     try:
-        report = verify.folder(folder, key=line, kept=notes) if folder else _of_records(line, notes)
+        by = [note.verifier(opening.text(witness), kind=note.COSIGNER)] if witness else []
+        report = verify.folder(folder, key=line, kept=notes, witnesses=by) if folder else _of_records(line, notes, by)
     except (verify.NotALog, note.BadNote) as error:
         raise Unreadable(str(error)) from None
     trusted = bool(key) or folder is None
@@ -107,17 +109,17 @@ def export_(folder: Path, /) -> None:
         a folder that is not there yet
 
     """
-    with _records() as (records, chosen):
+    with opening.records() as (records, chosen):
         _signed(records, chosen)
         with records.read() as session:
-            count = export.write(session, folder, checkpoint.note_key(chosen))
+            count = export.write(session, folder, checkpoint.note_key(chosen), cosigned.kept(session, chosen))
     show.one({"folder": str(folder), "entries": count}, sentence=f"{count} entries in {folder}")
 
 
 @audit.command(name="checkpoint")
 def checkpoint_() -> None:
     """Sign the log as it is, and print the newest checkpoint: keep it somewhere else."""
-    with _records() as (records, chosen):
+    with opening.records() as (records, chosen):
         signed = _signed(records, chosen)
     show.one({"checkpoint": signed}, sentence=signed.rstrip("\n"))
 
@@ -130,14 +132,15 @@ def key() -> None:
     show.one({"checkpoints": line, "certificates": pem}, sentence=f"{line}\n{pem.rstrip()}")
 
 
-def _of_records(line: str, notes: Mapping[str, str]) -> verify.Report:
-    with _records() as (records, chosen), records.read() as session:
-        return export.examine(session, line or checkpoint.note_key(chosen), notes)
+def _of_records(line: str, notes: Mapping[str, str], by: Sequence[note.Verifier]) -> verify.Report:
+    with opening.records() as (records, chosen), records.read() as session:
+        seen = {f"what a witness co-signed ({at})": text for at, text in enumerate(cosigned.kept(session, chosen), 1)}
+        return export.examine(session, line or checkpoint.note_key(chosen), {**seen, **notes}, by)
 
 
 def _signed(records: Records, chosen: Settings) -> str:
     """Sign what was added since the last checkpoint; return the newest one."""
-    actor = f"host/{pwd.getpwuid(os.getuid()).pw_name}"
+    actor = opening.operator()
     with records.act(actor, "audit.checkpoint", "audit/log") as session:
         signed = checkpoint.sign(session, chosen, datetime.now(UTC), actor=actor)
         newest = select(CheckpointRow.note).order_by(CheckpointRow.size.desc()).limit(1)
@@ -154,20 +157,3 @@ def _line(entry: dict[str, Any]) -> dict[str, object]:
     facts = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in entry["facts"].items())
     shown = {name: entry[name] for name in ("seq", "at", "actor", "act", "subject")}
     return {**shown, "at": entry["at"][:19].replace("T", " "), "facts": facts}
-
-
-@contextmanager
-def _records() -> Iterator[tuple[Records, Settings]]:
-    chosen = settings.load()
-    records = opened(chosen)
-    try:
-        yield records, chosen
-    finally:
-        records.close()
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeError) as error:
-        raise Unreadable(f"{path}: {getattr(error, 'strerror', 'not UTF-8')}") from None

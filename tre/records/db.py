@@ -22,7 +22,7 @@ from tre.errors import NotFound, Refused, Tampered, TREError, Unavailable, Unrea
 from tre.records import audit
 from tre.settings import Settings
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration: what the tables of this version look like."""
 SETTINGS = "settings"
 """Where a session keeps the choices of the house, of which some are facts: in which country it stands."""

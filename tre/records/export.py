@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,17 @@ from tre.records.audit import SUBJECT_LENGTH
 from tre.records.tables import CheckpointRow, EntryRow, HeadRow
 
 
-def write(session: Session, to: Path, key: str) -> int:
-    """Write the log, its checkpoints and its public key into a new folder; return the number of entries."""
+def write(session: Session, to: Path, key: str, cosigned: Sequence[str] = ()) -> int:
+    """Write the log, its checkpoints and its public key into a new folder; return the number of entries.
+
+    `cosigned` are checkpoints as witnesses co-signed them.
+    """
     if to.exists():
         raise Unreadable(f"{to} is there already: name a folder that is not")
     being = to.with_name(f".{to.name}.{os.getpid()}")
     try:
         being.mkdir()
-        count = _fill(session, being, key)
+        count = _fill(session, being, key, cosigned)
         being.rename(to)
     except OSError as error:
         raise Unavailable(f"cannot write {to}: {error.strerror}") from error
@@ -34,26 +37,31 @@ def write(session: Session, to: Path, key: str) -> int:
     return count
 
 
-def examine(session: Session, key: str, kept: Mapping[str, str]) -> verify.Report:
+def examine(
+    session: Session, key: str, kept: Mapping[str, str], witnesses: Sequence[note.Verifier] = ()
+) -> verify.Report:
     """Verify the records as an outsider would their export; and what only the records hold: columns and head."""
     head = session.scalars(select(HeadRow)).one_or_none() or HeadRow(size=0, frontier=b"", last=b"")
     notes = {f"checkpoint {size}": signed for size, signed in _notes(session).items()}
     faults: list[verify.Fault] = []
     bodies = _with_their_columns(session, faults)
-    report = verify.log(bodies, {**notes, **kept}, note.verifier(key), head=(head.size, head.last))
+    report = verify.log(bodies, {**notes, **kept}, note.verifier(key), head=(head.size, head.last), witnesses=witnesses)
     if head.size == report.size and merkle.root(merkle.unpack(head.frontier)).hex() != report.root:
         faults.append(verify.Fault(None, "the log's head does not have the root of its entries"))
     return verify.joined(report, faults)
 
 
-def _fill(session: Session, folder: Path, key: str) -> int:
+def _fill(session: Session, folder: Path, key: str, cosigned: Sequence[str]) -> int:
     count = 0
     with (folder / verify.ENTRIES).open("xb") as file, session.execute(_in_order(EntryRow.body)) as entries:
         for (body,) in entries:
             file.write(body + b"\n")
             count += 1
     notes = _notes(session)
-    lines = (audit.canonical({"size": size, "note": signed}) + b"\n" for size, signed in notes.items())
+    for text in cosigned:
+        size = verify.stated_size(text)
+        notes[size] = note.with_lines(notes.get(size, text), text.rpartition("\n\n")[2])
+    lines = (audit.canonical({"size": size, "note": notes[size]}) + b"\n" for size in sorted(notes))
     (folder / verify.CHECKPOINTS).write_bytes(b"".join(lines))
     (folder / verify.KEY).write_text(f"{key}\n", "ascii")
     if notes:

@@ -79,11 +79,7 @@ def inclusion_at_edge(before: Frontier, index: int, leaves: Sequence[bytes]) -> 
 
     What a long log needs: all that is left of a leaf is the frontier of as many leaves as stand before it.
     """
-    roots, start = {}, 0
-    sizes = [1 << bit for bit in range(index.bit_length() - 1, -1, -1) if index >> bit & 1]
-    for size, node in zip(sizes, before, strict=True):
-        roots[start] = node
-        start += size
+    roots = dict(zip(_starts(index), before, strict=True))
 
     def path(low: int, high: int) -> Proof:
         if high - low == 1:
@@ -119,6 +115,31 @@ def consistency(leaves: Sequence[bytes], old: int) -> Proof:
     if not 0 < old <= len(leaves):
         raise IndexError(f"no log of {old} in a tree of {len(leaves)}")
     return _subproof(leaves, old, whole=True)
+
+
+def consistency_from_edge(before: Frontier, old: int, leaves: Sequence[bytes]) -> Proof:
+    """`consistency` of a log that was `old` long, from its frontier then and the `leaves` since."""
+    roots = dict(zip(_starts(old), before, strict=True))
+
+    def proof(low: int, high: int) -> Proof:
+        if high == old:
+            return (roots[low],)
+        middle = low + _split(high - low)
+        if old <= middle:
+            return (*proof(low, middle), _top(leaves[middle - old : high - old]))
+        return (*proof(middle, high), roots[low])
+
+    size = old + len(leaves)
+    if not 0 < old <= size:
+        raise IndexError(f"no log of {old} in a tree of {size}")
+    found = proof(0, size) if old < size else ()
+    return found[1:] if not old & (old - 1) else found
+
+
+def _starts(size: int) -> list[int]:
+    """Where the perfect subtrees of a log begin, largest first."""
+    bits = [1 << bit for bit in range(size.bit_length() - 1, -1, -1) if size >> bit & 1]
+    return [sum(bits[:at]) for at in range(len(bits))]
 
 
 def extends(proof: Proof, *, old: int, old_root: bytes, size: int, root: bytes) -> bool:

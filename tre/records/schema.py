@@ -134,11 +134,12 @@ def _make_folders(settings: Settings) -> None:
 
 def _refuse_lost_keys(settings: Settings) -> None:
     """Never put a new root key beside old records: what the old one sealed would be lost without a word."""
-    if not keys.present(settings) and _has_records(settings):
+    if not keys.present(settings) and has_records(settings):
         raise Unreadable(f"{settings.home} has records but not their keys: restore {settings.keys} from its backup")
 
 
-def _has_records(settings: Settings) -> bool:
+def has_records(settings: Settings) -> bool:
+    """Tell whether there is a database that was made once."""
     if not settings.database:
         return _database_file(settings).exists()
     records = Records(settings.database_url)

@@ -764,3 +764,18 @@ class CheckpointRow(Base):
     frontier: Mapped[bytes] = mapped_column(Blob)
     """The right edge of the tree at this size. Its root is the signed one: the next checkpoint grows from it."""
     at: Mapped[datetime]
+
+
+class WitnessRow(Base):
+    """Somebody on another machine who co-signs checkpoints, and refuses one that does not go on from the last."""
+
+    __tablename__ = "audit_witness"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    key: Mapped[str] = mapped_column(Text)
+    """Its public key, as `name+hash+base64`."""
+    url: Mapped[str] = mapped_column(Text)
+    """Where it is asked (C2SP tlog-witness); empty for one that is asked by files."""
+    since: Mapped[datetime]
+    trouble: Mapped[str] = mapped_column(Text, server_default="")
+    """Why it did not co-sign when it was asked last."""

@@ -2,7 +2,7 @@
 
 Needs `tre.records.merkle`, `tre.records.note` and `cryptography`; no database, no settings, no key of ours:
 
-    python -m tre.records.verify FOLDER --key FILE [--checkpoint FILE]
+    python -m tre.records.verify FOLDER --key FILE [--checkpoint FILE] [--witness FILE]
 
 Three things hold an entry in its place: it says its number, the next entry names its hash, and each checkpoint signs
 the root of all before it.
@@ -43,6 +43,8 @@ class Report:
     signed: int
     """Entries that the longest of them covers."""
     key: str
+    witnessed: Mapping[str, int] = field(default_factory=dict)
+    """Witness that was asked about -> entries that the longest good checkpoint covers which it co-signed."""
     faults: tuple[Fault, ...]
     """First bad entry first; empty if nothing was changed or removed."""
 
@@ -51,21 +53,29 @@ class NotALog(ValueError):
     """The folder does not hold an exported log; says what is missing."""
 
 
-def folder(path: Path, *, key: str = "", kept: Mapping[str, str] | None = None) -> Report:
-    """Verify an exported log, with a key and checkpoints that came by another way."""
+def folder(
+    path: Path, *, key: str = "", kept: Mapping[str, str] | None = None, witnesses: Sequence[note.Verifier] = ()
+) -> Report:
+    """Verify an exported log, with a key, checkpoints and keys of witnesses that came by another way."""
     found = _text(path / KEY)
     notes = {f"checkpoint {said['size']}": str(said["note"]) for said in _lines(path / CHECKPOINTS)}
-    report = log(_bodies(path / ENTRIES), {**notes, **(kept or {})}, note.verifier(key or found))
+    report = log(_bodies(path / ENTRIES), {**notes, **(kept or {})}, note.verifier(key or found), witnesses=witnesses)
     unsigned = Fault(None, f"{_span(report.signed, report.size)} under no good checkpoint")
     return joined(report, [unsigned] if report.signed < report.size else [])
 
 
 def log(
-    bodies: Iterable[bytes], notes: Mapping[str, str], key: note.Verifier, *, head: tuple[int, bytes] | None = None
+    bodies: Iterable[bytes],
+    notes: Mapping[str, str],
+    key: note.Verifier,
+    *,
+    head: tuple[int, bytes] | None = None,
+    witnesses: Sequence[note.Verifier] = (),
 ) -> Report:
     """Verify entries in order against each other, and against signed checkpoints by name.
 
-    `head` is the log's size and its newest entry's leaf hash, where they are known from elsewhere.
+    `head` is the log's size and its newest entry's leaf hash, where they are known from elsewhere. Each of `witnesses`
+    must have co-signed one of the checkpoints.
     """
     signed, faults = _signed(notes, key)
     walk = _Walk(wanted={checkpoint.size for checkpoint in signed.values()})
@@ -74,17 +84,19 @@ def log(
     if head:
         walk.arrive(*head)
     good, bad = _compared(signed, walk)
+    witnessed, unseen = _witnessed(witnesses, [(signed[name].size, notes[name]) for name in good])
     report = Report(
         size=walk.size,
         root=merkle.root(walk.frontier).hex(),
         checkpoints=len(good),
         signed=max((signed[name].size for name in good), default=0),
         key=str(key),
+        witnessed=witnessed,
         faults=(),
     )
-    missing = sorted(walk.said_signed - {_stated_size(text) for text in notes.values()})
+    missing = sorted(walk.said_signed - {stated_size(text) for text in notes.values()})
     gone = [Fault(None, f"checkpoint {size} was removed: entry {size - 1} says it was signed") for size in missing]
-    return joined(report, [*faults, *walk.faults, *bad, *gone])
+    return joined(report, [*faults, *walk.faults, *bad, *gone, *unseen])
 
 
 @dataclass
@@ -146,10 +158,10 @@ def _signed(notes: Mapping[str, str], key: note.Verifier) -> tuple[dict[str, not
     return signed, faults
 
 
-def _stated_size(text: str) -> int:
+def stated_size(text: str) -> int:
     """Read what a note says its size is, whoever signed it; -1 if nothing."""
-    size = (*text.splitlines(), "", "")[1]
-    return int(size) if size.isascii() and size.isdecimal() else -1
+    size = note.number((*text.splitlines(), "", "")[1])
+    return -1 if size is None else size
 
 
 def _compared(signed: Mapping[str, note.Checkpoint], walk: _Walk) -> tuple[list[str], list[Fault]]:
@@ -169,6 +181,26 @@ def _compared(signed: Mapping[str, note.Checkpoint], walk: _Walk) -> tuple[list[
         good.append(name)
         sound = size
     return good, []
+
+
+def _witnessed(
+    witnesses: Sequence[note.Verifier], good: Sequence[tuple[int, str]]
+) -> tuple[dict[str, int], list[Fault]]:
+    """Find how far each witness vouches for the log; one that never did, or whose signature is broken, is a fault."""
+    found, faults = {}, []
+    for witness in witnesses:
+        found[witness.name] = 0
+        for size, text in good:  # shortest first
+            try:
+                note.cosigned(text, witness)
+                found[witness.name] = size
+            except note.NotSigned:
+                continue
+            except note.BadNote as error:
+                faults.append(Fault(None, f"checkpoint {size}: {error}"))
+        if not found[witness.name]:
+            faults.append(Fault(None, f"no good checkpoint is co-signed by {witness.name}"))
+    return found, faults
 
 
 def _span(start: int, end: int) -> str:
@@ -215,10 +247,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--key", type=Path, help="file with the log's public key, as you were given it")
     parser.add_argument("--checkpoint", type=Path, help="file with a checkpoint that you kept")
+    parser.add_argument("--witness", type=Path, help="file with a witness's public key: it must have co-signed the log")
     given = parser.parse_args(words)
     try:
         kept = {f"the kept {given.checkpoint.name}": _text(given.checkpoint)} if given.checkpoint else {}
-        report = folder(given.folder, key=_text(given.key) if given.key else "", kept=kept)
+        by = [note.verifier(_text(given.witness), kind=note.COSIGNER)] if given.witness else []
+        report = folder(given.folder, key=_text(given.key) if given.key else "", kept=kept, witnesses=by)
     except (NotALog, note.BadNote) as error:
         print(f"unreadable: {error}", file=sys.stderr)
         return 5
@@ -233,6 +267,8 @@ def told(report: Report, *, trusted: bool) -> Iterator[str]:
         yield f"TAMPERED: {fault.what}"
     yield f"{report.size} entries, root {report.root}"
     yield f"{report.checkpoints} good checkpoints, the longest over {report.signed} entries; key {report.key}"
+    for name, size in report.witnessed.items():
+        yield f"{name} co-signed it up to {size} entries"
     if not trusted:
         yield UNTRUSTED
     if not report.faults:

@@ -131,3 +131,32 @@ def test_a_home_without_records_says_what_to_do(tre, settings):
     (settings.home / "records.sqlite").unlink()
     code, _, err = tre("audit", "list")
     assert (code, "run `tre init`" in err) == (5, True)
+
+
+def test_a_witness_is_made_trusted_and_asked_by_files(tre, settings, happened, tmp_path):
+    """The README's words: init and watch there, trust here, ask, carry, answer, carry, take, verify."""
+    code, key, _ = tre("audit", "witness", "init", str(tmp_path / "w"), "--name", "witness.example")
+    (tmp_path / "w.pub").write_text(key)
+    (tmp_path / "log.pub").write_text(tre("audit", "key")[1])
+    assert tre("audit", "witness", "watch", str(tmp_path / "w"), str(tmp_path / "log.pub"))[0] == 0
+    assert tre("audit", "witness", "trust", str(tmp_path / "w.pub"))[0] == 0
+    code, _, said = tre("audit", "witness", "ask", "witness.example")
+    assert (code, "has no address" in said or "nothing is signed" in said) in {(5, True), (4, True)}
+    tre("audit", "checkpoint")
+    asked, answered = tmp_path / "asked", tmp_path / "answered"
+    tre("audit", "witness", "ask", "witness.example", "--to", str(asked))
+    code, note, _ = tre("audit", "witness", "answer", str(tmp_path / "w"), str(asked))
+    assert code == 0
+    answered.write_text(note)
+    code, said, _ = tre("audit", "witness", "take", str(answered))
+    assert (code, said) == (0, "witness.example co-signed 5 entries\n")
+    code, said, _ = tre("audit", "verify", "--witness", str(tmp_path / "w.pub"))
+    assert code == 0
+    assert "witness.example co-signed it up to 5 entries" in said
+    assert json.loads(tre("audit", "witness", "list", "--json")[1])[0]["entries"] == 5
+    code, _, said = tre("audit", "witness", "answer", str(tmp_path / "w"), str(tmp_path / "log.pub"))
+    assert (code, "not a request for a co-signature" in said) == (3, True)
+    code, _, said = tre("audit", "witness", "answer", str(tmp_path / "none"), str(asked))
+    assert (code, "is no witness" in said) == (4, True)
+    assert tre("audit", "witness", "drop", "witness.example")[0] == 0
+    assert "no witness" in tre("audit", "witness", "list")[1]
