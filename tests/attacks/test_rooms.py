@@ -8,6 +8,12 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.fixture(scope="module")
+def house(any_house):
+    """On either builder."""
+    return any_house
+
+
+@pytest.fixture(scope="module")
 def alice(house):
     alice = house.person("alice")
     alice.open("sunrise")
@@ -28,7 +34,7 @@ def tried(visitor, code: str, project: str = "sunrise") -> list[str]:
 
 
 def test_a_room_has_no_interface_but_loopback(alice):
-    assert tried(alice, "import os; print(sorted(os.listdir('/sys/class/net')))") == ["['lo']"]
+    assert tried(alice, "import socket; print([name for _, name in socket.if_nameindex()])") == ["['lo']"]
 
 
 @pytest.mark.parametrize(
