@@ -21,13 +21,17 @@ def main(words: list[str]) -> int:
             print("engine: stopped" if engine.stop(given) else "engine: ours does not run")
             return 0
         began = time.monotonic()
-        for step in (engine.ensure, image.ensure, proxy.ensure):
-            step(given, lambda line: print(line, flush=True))
+        image.ensure(given, _say, load=engine.ensure_if_possible(given, _say))
+        proxy.ensure(given, _say)
     except TREError as error:
         print(f"unavailable: {error}", file=sys.stderr)
         return error.exit_code
     print(f"host: ready after {time.monotonic() - began:.0f} s")
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,21 @@ def ensure(settings: Settings, say: Say) -> None:
     say(f"engine: Docker {answers(settings)} answers at {settings.docker_url}")
 
 
+def ensure_if_possible(settings: Settings, say: Say) -> bool:
+    """Make an engine answer, unless rooms are built without one; tell whether one does, and say why not."""
+    if settings.rooms == "bubblewrap":
+        say("engine: none is wanted; bubblewrap builds the rooms")
+        return False
+    try:
+        ensure(settings, say)
+    except Unavailable as error:
+        if settings.rooms == "docker" or settings.docker:
+            raise
+        say(f"engine: {error}; until then bubblewrap builds the rooms")
+        return False
+    return True
+
+
 def answers(settings: Settings) -> str:
     """Return the version of the engine that answers, or nothing."""
     if not _listens(settings.docker_url):

@@ -14,7 +14,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,15 +74,15 @@ class Image:
         return {url: _behind(self.root, url) for url in self.manifest}
 
 
-def ensure(settings: Settings, say: Say) -> Image:
-    """Make the image if its inputs changed, load it if the engine lacks it; say each step."""
+def ensure(settings: Settings, say: Say, *, load: bool = True) -> Image:
+    """Make the image if its inputs changed, load it if there is an engine that lacks it; say each step."""
     home = settings.engine_home / "images"
     home.mkdir(mode=0o755, parents=True, exist_ok=True)
     digest = wanted()
     with _alone(home, say):
         if not (home / digest).is_dir():
             _make(home, digest, say)
-        image = _load(settings, home / digest, say)
+        image = _load(settings, home / digest, say, load=load)
     say(f"image: {REPOSITORY}:{digest[:12]} is ready, {image.packages} Python packages ({image.id[7:19]})")
     return image
 
@@ -186,14 +186,21 @@ def _behind(root: Path, url: str) -> Path:
 
 
 # --- loading ---
-def _load(settings: Settings, made: Path, say: Say) -> Image:
-    """Hand the image to the engine unless it has it, and remember under which id."""
+def _load(settings: Settings, made: Path, say: Say, *, load: bool) -> Image:
+    """Hand the image to the engine, if there is one that has it not, and remember under which id."""
     layers = [Layer(Path(path), sha) for path, sha in json.loads((made / "image.json").read_text("utf-8"))["layers"]]
     config = archive.configuration(
         layers, architecture=ARCHITECTURES.get(platform.machine(), platform.machine()), command=_command(made.name)
     )
     image = Image(f"sha256:{hashlib.sha256(config).hexdigest()}", made.name, made / "root", _count(made / "root"))
-    tag = f"{REPOSITORY}:{made.name[:12]}"
+    if load:
+        image = _loaded(settings, image, config, layers, say)
+    _remember(made.parent / "current.json", {"digest": image.digest, "id": image.id, "packages": image.packages})
+    return image
+
+
+def _loaded(settings: Settings, image: Image, config: bytes, layers: Sequence[Layer], say: Say) -> Image:
+    tag = f"{REPOSITORY}:{image.digest[:12]}"
     client = docker.DockerClient(base_url=settings.docker_url, timeout=LOAD_SECONDS)
     try:
         try:
@@ -205,9 +212,7 @@ def _load(settings: Settings, made: Path, say: Say) -> Image:
     finally:
         client.close()
     # An engine with the containerd store names an image by its manifest, another by its configuration: ask it.
-    image = Image(str(loaded.id), image.digest, image.root, image.packages)
-    _remember(made.parent / "current.json", {"digest": image.digest, "id": image.id, "packages": image.packages})
-    return image
+    return Image(str(loaded.id), image.digest, image.root, image.packages)
 
 
 def _command(digest: str) -> dict[str, object]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from tre.errors import Unavailable
+from tre.host import tls
 from tre.host.engine import Say
 from tre.settings import Settings
 
@@ -50,6 +51,7 @@ def command(settings: Settings) -> tuple[tuple[str, ...], Mapping[str, str]]:
     program = _home(settings) / PROGRAM
     if not program.exists():
         raise Unavailable("configurable-http-proxy is not on this host: run `make setup`")
+    served = tls.pair(settings)
     words = (
         str(_node() / "node"),
         str(program),
@@ -61,6 +63,7 @@ def command(settings: Settings) -> tuple[tuple[str, ...], Mapping[str, str]]:
         f"--error-target=http://127.0.0.1:{settings.hub_port}/hub/error",
         "--host-routing",
         "--log-level=warn",
+        *((f"--ssl-cert={served.certificate}", f"--ssl-key={served.key}") if served else ()),
     )
     return words, {
         "CONFIGPROXY_AUTH_TOKEN": settings.secret("proxy"),
