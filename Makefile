@@ -9,9 +9,11 @@ BIN := .venv/bin
 # The engine, the image's root and the rooms' folders belong to root.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 # program or file that tells whether a package is there : package
-HOST := dockerd:docker.io mmdebstrap:mmdebstrap bwrap:bubblewrap gpg:gpg \
+HOST := dockerd:docker.io mmdebstrap:mmdebstrap bwrap:bubblewrap gocryptfs:gocryptfs gpg:gpg /usr/lib/*/libseccomp.so.2:libseccomp2 \
   /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
-TESTS := /usr/lib/postgresql/*/bin/initdb:postgresql chromium:chromium samtools:samtools bcftools:bcftools tabix:tabix \
+TESTS := ip:iproute2 restic:restic \
+  /usr/lib/postgresql/*/bin/initdb:postgresql chromium:chromium samtools:samtools \
+  bcftools:bcftools tabix:tabix \
   /usr/share/doc/bio-eagle/examples/EUR_test.vcf.gz:bio-eagle-examples \
   /usr/share/doc/python3-vcf/test/1kg.vcf.gz:python-pyvcf-examples
 
@@ -45,7 +47,7 @@ check: .venv/ready ## style, types, who may import whom, pages and documents
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/cog --check $$(git ls-files '*README.md')
+	@PYTHONPATH=. $(BIN)/cog --check $$(git ls-files '*README.md')
 	@$(BIN)/djlint --quiet --lint $$(git ls-files '*.html')
 	@$(BIN)/codespell
 

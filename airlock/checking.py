@@ -25,6 +25,7 @@ from airlock.checks.finding import Exhibit, Finding, Severity
 from airlock.checks.thresholds import Thresholds
 from airlock.states import State
 from airlock.tables import FileRow, RequestRow
+from tre import volumes
 from tre.data import evidence
 from tre.errors import Refused, TREError, Unavailable, Unreadable
 from tre.records.db import Records, opened
@@ -47,8 +48,9 @@ def check(records: Records, settings: Settings, request: int, *, now: datetime) 
         number, project = row.round, row.project
         files = asks.files_of(session, row.id, number)
         limits = _limits(session, settings, project)
-    cases = _cases(records, settings, project, files, limits)
-    said = _with_tables(cases, {at: _said(case) for at, case in cases.items()})
+    with volumes.working(settings, project):
+        cases = _cases(records, settings, project, files, limits)
+        said = _with_tables(cases, {at: _said(case) for at, case in cases.items()})
     leaves = {at: _kept(settings, case.look.leaves) for at, case in cases.items() if case.look.leaves is not None}
     with records.act("worker", "export.check", f"export/{request}") as session:
         row = requests.record_checks(

@@ -25,6 +25,7 @@ from airlock.checks import arriving, thresholds
 from airlock.checks.finding import Finding, Severity
 from airlock.states import By, ImportState, Verdict, of_import
 from airlock.tables import ImportRow
+from tre import volumes
 from tre.data import evidence
 from tre.errors import Refused, StepRefused, TREError, Unreadable
 from tre.governance import access
@@ -199,7 +200,8 @@ def arrive(records: Records, settings: Settings, number: int, *, now: datetime, 
             arriving=brought.facts(session, row, seen=audit.digest(found)),
         ))  # fmt: skip
         place = folder(settings, row)
-        _write(settings, place, found["files"])
+        with volumes.working(settings, row.project):
+            _write(settings, place, found["files"])
         row.arrived_at, row.trouble, row.moved_at = now, "", now
         _record(session, row, "arrive", actor, now)
         brought.tell(session, row, now=now)

@@ -20,6 +20,7 @@ from pathlib import Path
 from airlock.checks import confined, thresholds
 from airlock.checks import kinds as sniffing
 from airlock.checks.file import File
+from tre import volumes
 from tre.errors import NotFound, Refused, Tampered, Unavailable, Unreadable
 from tre.settings import Settings
 
@@ -68,7 +69,7 @@ def stage(settings: Settings, project: str, person: str, paths: Sequence[str]) -
         raise Unreadable("a file is named twice: name each once")
     together = left = TIMES_LARGEST * settings.largest_file
     staged = []
-    with _folder(settings.outbox(project, person)) as outbox:
+    with volumes.working(settings, project), _folder(settings.outbox(project, person)) as outbox:
         for name in names:
             copy = read(outbox, name, largest=settings.largest_file)
             left -= len(copy)

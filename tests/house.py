@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -41,12 +42,13 @@ from policies.facts import Role
 from tests.builders import HOST, PASSWORD, a_dataset, a_person, a_project, an_approval
 from tre.errors import Unavailable
 from tre.governance import accounts
-from tre.host import engine, image, proxy
+from tre.host import engine, image, proxy, tls
 from tre.records import audit, schema
 from tre.records.db import Records, opened
 from tre.records.tables import ExtractRow, PersonRow
+from tre.rooms.builders import Builder, State, choice
 from tre.rooms.gateway import frames
-from tre.rooms.room import container_name, origin
+from tre.rooms.room import container_name, house_of, origin
 from tre.settings import Settings
 
 READY_SECONDS = 120
@@ -89,10 +91,8 @@ class House:
             visitor.close()
         self.stop()
         self.records.close()
-        with self.docker() as client:
-            for found in client.containers.list(all=True, filters={"label": "tre.house"}):
-                if found.name.startswith(container_name(self.settings, "", "").rstrip("-")):
-                    found.remove(force=True)
+        for name in self.builder.names(house_of(self.settings)):
+            self.builder.end(name, seconds=0)
 
     def log(self, part: str) -> str:
         file = self.settings.logs / f"{part}.log"
@@ -135,11 +135,15 @@ class House:
             return client.api.inspect_container(container_name(self.settings, project, person))
 
     def running(self, project: str, person: str) -> bool:
-        with self.docker() as client:
-            try:
-                return client.containers.get(container_name(self.settings, project, person)).status == "running"
-            except docker.errors.NotFound:
-                return False
+        return self.state(project, person) is not None
+
+    def state(self, project: str, person: str) -> State | None:
+        """What the builder says of a room: its first process, its image."""
+        return self.builder.state(container_name(self.settings, project, person))
+
+    @property
+    def builder(self) -> Builder:
+        return choice.chosen(self.settings)
 
     @contextmanager
     def docker(self) -> Iterator[docker.DockerClient]:
@@ -166,8 +170,8 @@ class Loopback(httpx.BaseTransport):
     (The standard library's jar refuses what browsers take: a cookie that localhost sets for localhost.)
     """
 
-    def __init__(self) -> None:
-        self.inner = httpx.HTTPTransport()
+    def __init__(self, trusting: ssl.SSLContext | None = None) -> None:
+        self.inner = httpx.HTTPTransport(verify=trusting or ssl.create_default_context())
         self.jar: dict[tuple[str, str, str], str] = {}
 
     def cookies(self, url: httpx.URL) -> str:
@@ -187,7 +191,7 @@ class Loopback(httpx.BaseTransport):
             request.url.copy_with(host="127.0.0.1"),
             headers=headers,
             stream=request.stream,
-            extensions=request.extensions,
+            extensions={**request.extensions, "sni_hostname": request.url.host},
         )
         answer = self.inner.handle_request(wire)
         for line in answer.headers.get_list("Set-Cookie"):
@@ -213,7 +217,8 @@ class Visitor:
     def __init__(self, house: House) -> None:
         self.house = house
         self.name = ""
-        self.loopback = Loopback()
+        self.trusting = _trusting(house.settings)
+        self.loopback = Loopback(self.trusting)
         none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self.http = httpx.Client(transport=self.loopback, cookies=none, follow_redirects=True, timeout=90)
         self.hub = house.settings.hub_origin
@@ -321,18 +326,25 @@ class Visitor:
             "Origin": asked_by or self.origin(project, owner),
             "Cookie": self.cookies(address),
         }
-        return _channel(f"http://127.0.0.1:{self.house.settings.port}{path}", headers)
+        scheme = self.house.settings.scheme
+        url = f"{scheme}://127.0.0.1:{self.house.settings.port}{path}"
+        secure = {"ssl": self.trusting, "server_hostname": httpx.URL(address).host} if self.trusting else {}
+        return _channel(url, headers, secure)
 
 
 class _channel:  # noqa: N801 -- used like a function
-    def __init__(self, url: str, headers: dict[str, str]) -> None:
-        self.url, self.headers = url, headers
+    def __init__(self, url: str, headers: dict[str, str], secure: dict) -> None:
+        self.url, self.headers, self.secure = url, headers, secure
 
     async def __aenter__(self) -> aiohttp.ClientWebSocketResponse:
         self.session = aiohttp.ClientSession()
         try:
             self.socket = await self.session.ws_connect(
-                self.url, protocols=(frames.PROTOCOL,), headers=self.headers, max_msg_size=64 * 1024 * 1024
+                self.url,
+                protocols=(frames.PROTOCOL,),
+                headers=self.headers,
+                max_msg_size=64 * 1024 * 1024,
+                **self.secure,
             )
         except BaseException:
             await self.session.close()
@@ -342,6 +354,13 @@ class _channel:  # noqa: N801 -- used like a function
     async def __aexit__(self, *_: object) -> None:
         await self.socket.close()
         await self.session.close()
+
+
+def _trusting(settings: Settings) -> ssl.SSLContext | None:
+    """What a browser of this house trusts, where it speaks TLS."""
+    if not settings.certificate:
+        return None
+    return ssl.create_default_context(cafile=tls.authority(settings))
 
 
 def _from(origin: str, mode: str) -> dict[str, str]:
@@ -402,9 +421,27 @@ def _said(kind: str, content: dict) -> str:
 @pytest.fixture(scope="session")
 def house() -> Iterator[House]:
     """The TRE that all tests of rooms, attacks, journeys and browsers share."""
-    with a_house() as made:
+    with a_house(rooms="docker") as made:
         made.start()
         yield made
+
+
+@pytest.fixture(scope="session")
+def bare_house() -> Iterator[House]:
+    """The same where there is no engine: bubblewrap builds the rooms."""
+    with a_house(rooms="bubblewrap") as made:
+        made.start()
+        yield made
+
+
+BUILDERS = {"docker": "house", "bubblewrap": "bare_house"}
+
+
+@pytest.fixture(scope="module", params=BUILDERS)
+def any_house(request: pytest.FixtureRequest) -> House:
+    """Each of the two, one after the other: what holds in a room holds whatever built it."""
+    found: House = request.getfixturevalue(BUILDERS[request.param])
+    return found
 
 
 @contextmanager
@@ -417,11 +454,14 @@ def a_house(*, copied: Path | None = None, filled: Callable[[House], None] | Non
     home.chmod(0o711)
     if copied:
         shutil.copytree(copied, home / "home", symlinks=True)
-    settings = tre.settings.load(home / "home", port=free_ports(), **given)
+    settings = tre.settings.load(home / "home", port=free_ports(), **{"rooms": "docker", **given})
     needs_docker(settings)
     if not copied:
         schema.initialise(settings)
-    (settings.home / "tre.toml").write_text(f"port = {settings.port}\n")
+    chosen = {"port": settings.port, "rooms": settings.rooms, **given}
+    (settings.home / "tre.toml").write_text(
+        "".join(f"{name} = {json.dumps(value)}\n" for name, value in chosen.items())
+    )
     made = House(settings, opened(settings))
     try:
         (filled or furnish)(made)

@@ -37,6 +37,9 @@ COMMANDS = {
     "policy": ("tre.governance.policy_commands:app", "what the rules say, and why"),
     "visa": ("tre.governance.visa_commands:app", "what trusted issuers vouch for (GA4GH Passports)"),
     "emergency": ("tre.governance.emergency_commands:app", "a closed door that two people open for a few hours"),
+    "room": ("tre.rooms.commands:app", "what a room is made of, and which are open"),
+    "backup": ("tre.backup_commands:app", "the house on another disk"),
+    "restore": ("tre.backup_commands:restore", "a home made of a backup, on a bare machine"),
     "audit": ("tre.records.commands:audit", "the log and its proof"),
 }
 

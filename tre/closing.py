@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tre import show
+from tre import show, volumes
 from tre.errors import StepRefused, Tampered, Unavailable, Unreadable
 from tre.governance import projects
 from tre.governance.applications import active
@@ -56,11 +56,15 @@ def close(
 def delete(records: Records, settings: Settings, name: str, *, why: str, actor: str, now: datetime) -> str:
     """Delete what the house holds of a closed project, look whether anything is left, and keep the signed proof."""
     folders = _folders(settings, name)
+    if volumes.kept(settings, name):
+        volumes.opened(settings, name)  # so that what goes is counted
     with records.act(actor, "project.delete", f"project/{name[:30]}") as session:
         said = _to_go(session, name, folders, now=now)
         audit.append(session, "project.deleting", actor=actor, subject=f"project/{name}", at=now, why=why, **said)
+    destroyed = volumes.shredded(settings, name) if volumes.kept(settings, name) else None
     for folder in folders.values():
         _gone(folder)
+    said |= {"volume": dict(destroyed)} if destroyed else {}
     proof = _signed(settings, {"format": FORMAT, "project": name, "deleted_at": audit.stamp(now), "why": why, **said})
     with records.act(actor, "project.delete", f"project/{name[:30]}") as session:
         active.deleted(session, name, active.Deletion(statement=proof), actor=actor, now=now)

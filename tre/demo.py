@@ -117,8 +117,7 @@ def prepare_only() -> None:
 
 def prepare(settings: Settings, *, say: Say) -> None:
     """Make engine, image, proxy, home, people, data and one approved project; skip what is there."""
-    engine.ensure(settings, say)
-    image.ensure(settings, say)
+    image.ensure(settings, say, load=engine.ensure_if_possible(settings, say))
     proxy.ensure(settings, say)
     schema.initialise(settings)
     _refuse_a_real_house(settings)

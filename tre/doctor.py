@@ -6,6 +6,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -13,20 +14,28 @@ import docker
 import docker.errors
 import httpx
 import requests
+from sqlalchemy.orm import Session
 
+from tre import proving, show, volumes
 from tre import settings as choices
-from tre import show
 from tre.data import landlock
 from tre.errors import TREError
-from tre.host import engine, image, proxy
-from tre.records import checkpoint, export
+from tre.host import engine, image, proxy, tls
+from tre.records import checkpoint, cosigned, export
 from tre.records.db import opened
+from tre.records.opening import operator
+from tre.rooms.builders import choice
+from tre.rooms.builders.bpf import compiled
+from tre.rooms.builders.bubblewrap import Bubblewrap
 from tre.settings import Settings
 
 OLDEST_KERNEL: Final = (5, 6)
 """Since this one there is openat2, with which the airlock opens what a room wrote."""
 SECRET_FOLDER: Final = 0o700
 SECRET_FILE: Final = 0o400
+LATE: Final = timedelta(minutes=15)
+LATE_BY_FILES: Final = timedelta(days=8)
+"""A witness that is asked by files is visited once a week."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +48,18 @@ class Check:
     remedy: str = ""
 
 
-def doctor() -> int:
-    """Check host, configuration and promises, one line each; exit code 1 on a fault."""
+def doctor(*, deep: bool = False) -> int:
+    """Check host, configuration and promises, one line each; exit code 1 on a fault.
+
+    Parameters
+    ----------
+    deep
+        Try all that is safe to try: in a room of nobody, in the rooms that are open, at the doors of the house. The
+        report is signed, and in the audit log.
+
+    """
+    if deep:
+        return _deep(choices.load())
     found = checks(choices.load())
     if show.as_json.get():
         show.rows([asdict(check) for check in found], none="")
@@ -51,11 +70,24 @@ def doctor() -> int:
     return 0 if all(check.ok for check in found) else 1
 
 
+def _deep(settings: Settings) -> int:
+    records = opened(settings)
+    try:
+        found, place = proving.proved(settings, records, actor=operator(), now=datetime.now(UTC))
+    finally:
+        records.close()
+    if show.as_json.get():
+        show.rows([asdict(one) for one in found], none="")
+    else:
+        print("\n".join((*proving.told(found), f"signed, and in the audit log: {place}")))
+    return 0 if all(one.ok for one in found) else 1
+
+
 def checks(settings: Settings) -> list[Check]:
     """Ask every question that can be asked now; the home is asked about when there is one."""
     questions = [_host, _engine, _image, _proxy, _ports]
     if settings.home.is_dir():
-        questions += [_folders, _keys, _records, _house]
+        questions += [_folders, _keys, _volumes, _tls, _records, _house]
         return [check for question in questions for check in _asked(question, settings)]
     lacking = Check(
         "home",
@@ -90,6 +122,12 @@ def _host(_: Settings) -> Iterator[Check]:
 
 def _engine(settings: Settings) -> Iterator[Check]:
     version = engine.answers(settings)
+    if settings.rooms == "bubblewrap" or (not version and settings.rooms == "auto" and not settings.docker):
+        says = Bubblewrap(settings).answers()  # or says what lacks
+        yield Check("builder", ok=True, says=f"{says} builds the rooms: no Docker Engine is used")
+        compiled()
+        yield Check("seccomp", ok=True, says="libseccomp makes the filter of system calls")
+        return
     if not version:
         obstacles = () if settings.docker else engine.obstacles(settings)
         remedy = obstacles[0] if obstacles else "run `make setup`"
@@ -114,6 +152,8 @@ def _image(settings: Settings) -> Iterator[Check]:
     fresh = found.digest == image.wanted()
     says = f"rooms are made of {found.digest[:12]}" + ("" if fresh else ", older than its recipe")
     yield Check("image", fresh and found.root.is_dir(), says, "run `make setup`")
+    if choice.chosen(settings).kind != "docker":
+        return
     try:
         held = image.present(settings, found)
     except (docker.errors.DockerException, requests.RequestException):
@@ -125,6 +165,16 @@ def _image(settings: Settings) -> Iterator[Check]:
 def _proxy(settings: Settings) -> Iterator[Check]:
     there = proxy.installed(settings)
     yield Check("proxy", there, f"configurable-http-proxy is {'' if there else 'not '}installed", "run `make setup`")
+
+
+def _tls(settings: Settings) -> Iterator[Check]:
+    until = tls.ends(settings)
+    if until is None:
+        where = "on loopback only" if settings.scheme == "http" else "ends before this port"
+        yield Check("tls", ok=True, says=f"{settings.scheme}: TLS {where}")
+        return
+    fresh = until - datetime.now(UTC) > tls.LATE
+    yield Check("tls", fresh, f"the certificate is valid until {until:%Y-%m-%d}", "renew it, and restart `tre up`")
 
 
 def _ports(settings: Settings) -> Iterator[Check]:
@@ -154,18 +204,44 @@ def _keys(settings: Settings) -> Iterator[Check]:
         yield Check("keys", ok=False, says=f"no root key in {settings.keys}", remedy="restore it from its backup")
 
 
+def _volumes(settings: Settings) -> Iterator[Check]:
+    why = volumes.obstacles()
+    if settings.volumes == "plain":
+        could = f"cannot be encrypted here: {why[0]}" if why else "can be encrypted: `volumes` in tre.toml"
+        yield Check("volumes", ok=True, says=f"projects' folders lie in clear on the disk; they {could}")
+        return
+    says = why[0] if why else f"each project's data are encrypted, {settings.volume_gigabytes} GB at most"
+    yield Check("volumes", not why, says, "rooms stay shut until that is mended")
+
+
 def _records(settings: Settings) -> Iterator[Check]:
     records = opened(settings)
     try:
         yield Check("records", ok=True, says="the database is of this version")
         with records.read() as session:
             report = export.examine(session, checkpoint.note_key(settings), {})
+            seen = list(_witnesses(session, settings))
     finally:
         records.close()
+    yield from seen
     says = f"{report.size} entries verify, {report.signed} of them signed"
     if report.faults:
         says = report.faults[0].what
     yield Check("audit", not report.faults, says, "keep this log as it is, and compare it with its backups")
+
+
+def _witnesses(session: Session, settings: Settings) -> Iterator[Check]:
+    """Tell how far the log is safe from whoever holds this machine."""
+    known = cosigned.witnesses(session)
+    if not known:
+        says = "nobody outside co-signs the log: whoever holds this machine could write it anew"
+        yield Check("witness", ok=True, says=f"{says} (`tre audit witness`)")
+    for row in known:
+        since = cosigned.waiting(session, settings, row)
+        late = since is not None and datetime.now(UTC) - since > (LATE if row.url else LATE_BY_FILES)
+        says = f"{row.name} co-signed {cosigned.reached(settings, row).size} entries"
+        says += f"; {row.trouble}" if row.trouble else f"; more wait since {since:%Y-%m-%d %H:%M}" if late else ""
+        yield Check("witness", not row.trouble and not late, says, f"run `tre audit witness ask {row.name}`")
 
 
 def _house(settings: Settings) -> Iterator[Check]:

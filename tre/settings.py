@@ -36,14 +36,34 @@ class Settings(BaseSettings):
     database: str = Field(default="", description="SQLAlchemy URL; empty means SQLite in the home")
     engine_home: Path = Field(default=ENGINE_HOME, description="folder of our own Docker Engine and its images")
     docker: str = Field(default="", description="URL of the Docker Engine; empty means our own, in engine_home")
+    rooms: str = Field(
+        default="auto",
+        pattern="^(auto|docker|bubblewrap)$",
+        description="what builds rooms: docker, bubblewrap, or auto: Docker if an engine answers when the house starts",
+    )
     domain: str = Field(default="localhost", description="host name of the Hub; rooms and airlock are below it")
+    room_domain: str = Field(
+        default="",
+        description="domain below which rooms are; another registrable one than the Hub's keeps what a room serves a "
+        "stranger to Hub and airlock; empty: the Hub's",
+    )
     scheme: str = Field(default="http", pattern="^https?$", description="http only on loopback")
+    certificate: str = Field(
+        default="",
+        description="PEM file of a certificate for the domain and *.domain, with its chain; `self-made`: one of the "
+        "house's own; empty: TLS ends before this port",
+    )
+    certificate_key: str = Field(default="", description="PEM file of its key")
     port: int = Field(
         default=8000, ge=1024, le=65520, description="public port; the next five are ours too, on loopback"
     )
     room_memory: str = Field(default="2G", description="memory of one room")
     room_cpus: float = Field(default=1.0, gt=0, description="processors of one room")
     room_pids: int = Field(default=256, ge=64, description="processes of one room")
+    room_hours: int = Field(default=72, ge=1, description="hours after which a room closes, and may be opened again")
+    disk_floor: int = Field(
+        default=1_000_000_000, ge=0, description="free bytes of the home's disk below which every room closes; 0: never"
+    )
     meter_hour: int = Field(default=200_000_000, ge=1, description="bytes a person may see of one project in an hour")
     meter_day: int = Field(default=500_000_000, ge=1, description="bytes a person may see of one project in a day")
     largest_file: int = Field(default=16_000_000, ge=1, description="bytes of one file that may be asked to leave")
@@ -55,6 +75,15 @@ class Settings(BaseSettings):
         default="", description="host:port of an SMTP server; empty means mails go to a folder of the home"
     )
 
+    deep_hours: int = Field(
+        default=24, ge=0, description="hours after which the house tries its own walls (`tre doctor --deep`); 0: never"
+    )
+    volumes: str = Field(
+        default="plain",
+        pattern="^(encrypted|plain)$",
+        description="encrypted: each project's data in a volume of its own (gocryptfs; needs root, loop devices, FUSE)",
+    )
+    volume_gigabytes: int = Field(default=8, ge=1, description="size of a project's encrypted volume: its quota")
     country: str = Field(
         default="",
         pattern="^([A-Z]{2})?$",
@@ -121,6 +150,11 @@ class Settings(BaseSettings):
 
     # --- names the browser sees ------------------------------------------------------------------------------------
     @property
+    def rooms_below(self) -> str:
+        """Domain below which every room has a host name of its own."""
+        return self.room_domain or self.domain
+
+    @property
     def hub_origin(self) -> str:
         """Origin of the Hub's pages."""
         return f"{self.scheme}://{self.domain}:{self.port}"
@@ -150,6 +184,11 @@ class Settings(BaseSettings):
     def keys(self) -> Path:
         """Folder 0700 of the root key and the signing key; nothing else lives there."""
         return self.home / "keys"
+
+    @property
+    def cosigned(self) -> Path:
+        """Folder 0700 of the newest checkpoint that each witness co-signed."""
+        return self.home / "cosigned"
 
     @property
     def secrets(self) -> Path:
@@ -185,6 +224,11 @@ class Settings(BaseSettings):
     def released(self) -> Path:
         """Folder 0700 of staged and released files, named by their SHA-256."""
         return self.home / "airlock"
+
+    @property
+    def reports(self) -> Path:
+        """Folder 0700 of what `tre doctor --deep` found."""
+        return self.home / "reports"
 
     @property
     def sockets(self) -> Path:

@@ -22,9 +22,10 @@ from typing import IO
 from tre import settings as configuration
 from tre import show
 from tre.errors import Refused, Unavailable
-from tre.host import engine, proxy
+from tre.host import proxy
 from tre.records.db import opened
 from tre.rooms import control, providers
+from tre.rooms.builders import choice
 from tre.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,9 +103,9 @@ def up(settings: Settings, ready: Callable[[], None] | None = None) -> None:
     """Run the house until SIGTERM or SIGINT; call `ready` once everything answers."""
     opened(settings).close()  # says in one line if there is no home
     providers.load(settings)  # or if its openid.toml cannot be read
-    if not engine.answers(settings):
-        raise Unavailable(f"no Docker Engine answers at {settings.docker_url}: run `tre doctor`")
     with _alone(settings), _stopping() as asked:
+        builder = choice.settle(settings)
+        _say(f"rooms are built by {builder.answers()}")  # or says in one line what lacks
         house = House(settings, parts(settings))
         try:
             house.start(asked)

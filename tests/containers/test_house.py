@@ -203,8 +203,6 @@ def wired(tmp_path_factory):
     wire = Wire(place, engine)
     try:
         with a_house(docker=f"unix://{place}") as made:
-            with (made.settings.home / "tre.toml").open("a") as toml:
-                toml.write(f'docker = "unix://{place}"\n')
             made.start()
             yield made, wire
             wire.cut, wire.word = False, b""

@@ -1,6 +1,7 @@
 """A closed project leaves no file behind, and anybody can check the statement that says so."""
 
 import json
+import os
 from datetime import timedelta
 
 import pytest
@@ -112,3 +113,23 @@ def test_a_link_that_a_room_left_leads_nowhere(closed, settings, now, tmp_path):
     (settings.workspace("sunrise") / "link").symlink_to(outside)
     delete(closed, settings, now)
     assert (outside / "data.csv").read_text() == "precious"
+
+
+def test_the_key_of_an_encrypted_project_is_destroyed_and_the_certificate_says_so(records, settings, now):
+    import tre.settings
+    from tre import volumes
+
+    if why := volumes.obstacles():
+        (pytest.fail if os.environ.get("HORTUS_ALL") == "1" else pytest.skip)(f"no volumes here: {why[0]}")
+    settings = tre.settings.load(settings.home, volumes="encrypted", volume_gigabytes=1)
+    with records.act(HOST, "test.build", "home") as session:
+        a_project(session, "sunrise", (), now=now)
+        active.close(session, "sunrise", why="it is over", actor="grace", now=now)
+    with volumes.working(settings, "sunrise"):
+        settings.workspace("sunrise").mkdir()
+        (settings.workspace("sunrise") / "data.csv").write_text("12345")
+    said = closing.verify(delete(records, settings, now), checkpoint.public_key(settings))
+    assert said["folders"]["workspace_homes_outboxes"] == {"files": 1, "bytes": 5}
+    assert (said["volume"]["key_destroyed"], said["volume"]["opens"]) == (True, False)
+    assert list((settings.home / "volumes").glob("*.key")) == []
+    assert not volumes.is_open(settings, "sunrise")

@@ -50,11 +50,18 @@ def test_a_port_that_another_program_has_is_a_fault(tmp_path):
 
 def test_a_host_without_engine_image_or_proxy_hears_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "program", lambda: None)
-    settings = tre.settings.load(tmp_path / "none", engine_home=tmp_path / "engine")
+    settings = tre.settings.load(tmp_path / "none", engine_home=tmp_path / "engine", rooms="docker")
     said = {check.name: check.remedy for check in doctor.checks(settings) if not check.ok}
     assert "docker.io" in said["engine"]
     assert "make setup" in said["image"]
     assert "make setup" in said["proxy"]
+
+
+def test_a_host_without_engine_hears_that_bubblewrap_builds_its_rooms(tmp_path):
+    settings = tre.settings.load(tmp_path / "none", engine_home=tmp_path / "engine")
+    (builder,) = of(settings, "builder")
+    assert builder.ok
+    assert builder.says.startswith("bubblewrap ")
 
 
 def test_the_command_ends_with_1_on_a_fault_and_speaks_json(tmp_path, capsys, monkeypatch):

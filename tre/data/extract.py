@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tre import volumes
 from tre.data import assessing, canaries, catalogue, consent, engine, keeping, kinds, linkage, report, silo, withdrawals
 from tre.data.assessing import Report
 from tre.data.consent import Consent
@@ -54,7 +55,11 @@ def prepare(
     persons = _persons(order)
     words = vocabulary.current(records, settings) if order.plan.omop else None
     home = settings.extracts / project / dataset
-    with keeping.alone(silo.folder_of(settings, dataset), f"dataset {dataset}"), keeping.aside(home) as folder:
+    with (
+        volumes.working(settings, project),
+        keeping.alone(silo.folder_of(settings, dataset), f"dataset {dataset}"),
+        keeping.aside(home) as folder,
+    ):
         with engine.connection() as con:
             tables = make(con, order, folder)
             others = kinds.make(order, folder / "data", persons, cleared=cleared, vocabulary=words, tell=tell)

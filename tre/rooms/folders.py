@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tre import volumes
 from tre.errors import Tampered, Unavailable
 from tre.rooms.room import Room
 from tre.settings import Settings
@@ -17,9 +18,19 @@ from tre.settings import Settings
 # What a person finds in their home at the first start: shown as folders in JupyterLab's file list.
 SHORTCUTS = {"data": "/data", "imports": "/imports", "workspace": "/workspace", "outbox": "/outbox"}
 
+FULL = "the disk of the house is nearly full: tell an admin, who makes room, and open it again"
+
+
+def full(settings: Settings) -> bool:
+    """Tell whether so little of the home's disk is free that rooms might take it from the records."""
+    return shutil.disk_usage(settings.home).free < settings.disk_floor
+
 
 def make(settings: Settings, room: Room, *, notebooks: Iterable[Path] = ()) -> None:
     """Make or check every folder that the room mounts; give the person a home that is not bare."""
+    if full(settings):
+        raise Unavailable(FULL)
+    volumes.opened(settings, room.project)
     for bind in room.binds:
         if bind.target.startswith("/data/") and not bind.source.is_dir():
             raise Unavailable(f"the extract at {bind.source} is not there: prepare it again (`tre extract prepare`)")

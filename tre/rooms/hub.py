@@ -5,6 +5,7 @@ that could, and shares nothing. The proxy runs by itself, so a Hub that starts a
 """
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def configure(c: Any) -> None:  # noqa: ANN401 -- traitlets' own
     settings = house.settings()
     _network(c, settings)
     _people(c, settings)
-    _rooms(c, settings)
+    _rooms(c)
     _services(c, settings)
     _pages(c, settings)
 
@@ -46,7 +47,7 @@ def _network(c: Any, settings: Settings) -> None:  # noqa: ANN401
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
     c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{settings.hub_port}"
     c.JupyterHub.subdomain_host = settings.hub_origin
-    c.JupyterHub.subdomain_hook = _host
+    c.JupyterHub.subdomain_hook = partial(_host, settings)
     c.ConfigurableHTTPProxy.extra_routes = {f"{landing(settings)}/": f"http://127.0.0.1:{settings.gateway_port}"}
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_api_port}"
@@ -68,9 +69,9 @@ def _network(c: Any, settings: Settings) -> None:  # noqa: ANN401
     }
 
 
-def _host(name: str, domain: str, kind: str) -> str:
+def _host(settings: Settings, name: str, domain: str, kind: str) -> str:
     """Name the host to which the Hub sends browsers: it knows of people, not of rooms, so these land at the gateway."""
-    return f"{name}--service.{domain}" if kind == "service" else f"rooms.{domain}"
+    return f"{name}--service.{domain}" if kind == "service" else landing(settings)
 
 
 def _database(settings: Settings) -> Path:
@@ -99,13 +100,11 @@ def _people(c: Any, settings: Settings) -> None:  # noqa: ANN401
     ]
 
 
-def _rooms(c: Any, settings: Settings) -> None:  # noqa: ANN401
+def _rooms(c: Any) -> None:  # noqa: ANN401
     c.JupyterHub.spawner_class = ProjectSpawner
     c.JupyterHub.allow_named_servers = True
     c.JupyterHub.redirect_to_server = False
     c.JupyterHub.implicit_spawn_seconds = 0
-    c.DockerSpawner.client_kwargs = {"base_url": settings.docker_url, "timeout": 30}
-    c.DockerSpawner.allowed_images = []
     c.Spawner.poll_interval = 5
     c.Spawner.start_timeout = 90
     c.Spawner.http_timeout = 60

@@ -1,7 +1,7 @@
 """A room is what one person may work in for one project: these mounts, these limits, no network, no key.
 
-`room_for` says what a room is, `container` and `host_config` say it in Docker's words. What is not written here is not
-in the room.
+`room_for` says what a room is; the modules in `tre.rooms.builders` say it in Docker's words or in bubblewrap's. What is
+not written here is not in the room.
 """
 
 import json
@@ -47,8 +47,7 @@ LAB = (
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
 )
-TMP = "rw,nosuid,nodev,noexec,size=512m,mode=1777"
-LOG = {"max-size": "5m", "max-file": "2"}
+TMP_SIZE = "512m"
 SIZES = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -100,12 +99,12 @@ def host(settings: Settings, project: str, person: str) -> str:
 
     No name holds two hyphens, so this is one room's; nobody is called `airlock`, so it is not the airlock's.
     """
-    return f"{person}--{project}.{settings.domain}"
+    return f"{person}--{project}.{settings.rooms_below}"
 
 
 def landing(settings: Settings) -> str:
     """Host name to which the Hub sends a browser for any room; the gateway sends it on to the room's own."""
-    return f"rooms.{settings.domain}"
+    return f"rooms.{settings.rooms_below}"
 
 
 def origin(settings: Settings, project: str, person: str) -> str:
@@ -174,49 +173,3 @@ def seccomp() -> str:
     """System calls that a room may make; all others get EPERM."""
     profile = json.loads((files("tre.rooms") / "seccomp.json").read_text("utf-8"))
     return json.dumps(profile, separators=(",", ":"))
-
-
-def container(room: Room) -> dict[str, object]:
-    """Arguments for Docker's `create_container`, without the host's part."""
-    return {
-        "image": room.image,
-        "name": room.name,
-        "entrypoint": list(ENTRYPOINT),
-        "command": list(room.command),
-        "environment": dict(room.environment),
-        "user": f"{room.uid}:{room.uid}",
-        "hostname": "room",
-        "working_dir": "/workspace",
-        "labels": {"tre.house": room.house, "tre.project": room.project, "tre.person": room.person},
-    }
-
-
-def host_config(room: Room) -> dict[str, object]:
-    """Arguments for Docker's `create_host_config`: the walls."""
-    return {
-        "network_mode": "none",
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true", f"seccomp={seccomp()}"],
-        "read_only": True,
-        "ipc_mode": "private",
-        "pids_limit": room.pids,
-        "mem_limit": room.memory,
-        "memswap_limit": room.memory,
-        "nano_cpus": int(room.cpus * 1_000_000_000),
-        "tmpfs": {"/tmp": TMP},  # noqa: S108 -- inside the room
-        "mounts": [_mount(bind) for bind in room.binds],
-        "ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
-        "log_config": {"type": "json-file", "config": dict(LOG)},
-        "restart_policy": {"Name": ""},
-        "auto_remove": True,
-    }
-
-
-def _mount(bind: Bind) -> dict[str, object]:
-    return {
-        "Type": "bind",
-        "Source": str(bind.source),
-        "Target": bind.target,
-        "ReadOnly": not bind.writable,
-        "BindOptions": {"Propagation": "rprivate"},
-    }

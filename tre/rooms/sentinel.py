@@ -4,37 +4,37 @@ Every ten seconds, and sooner when somebody rings or a known end comes, the rule
 and for what waits. A no closes a room: at once where the rule says so, else after a few seconds in which its pages save
 what is open. An error in asking is a no. Only records that do not answer at all are given a little time,
 `PATIENCE_SECONDS`, since a restart of the database would otherwise close every room of the house. The sentinel also
-ends the sessions of suspended people, reminds people of what will lapse, sends their mail, and signs the log.
+ends the sessions of suspended people, reminds people of what will lapse, sends their mail, signs the log, and looks at
+the walls of every open room.
 
 It extends nothing by being dead: each room has its own end, at which the gateway and the Hub close it without asking.
 """
 
 import logging
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-import docker
 import httpx
-import requests
-from docker.errors import DockerException
-from docker.errors import NotFound as NoContainer
 from sqlalchemy import select
 
 from policies.book import POLICY_ERROR, Rule
 from policies.facts import ALWAYS
 from tre import settings as configuration
+from tre import volumes
 from tre.errors import TREError, Unavailable
-from tre.governance import access, endings, reminders, rulebook
+from tre.governance import access, endings, nudge, reminders, rulebook
 from tre.governance.applications import active
 from tre.governance.nudge import Bell
-from tre.records import checkpoint
+from tre.records import checkpoint, cosigned
 from tre.records.db import Records, opened
 from tre.records.tables import PersonRow, RoomRow
-from tre.rooms import control, pending, postman, visits
+from tre.rooms import control, folders, pending, postman, probing, visits
+from tre.rooms.builders import choice
 from tre.rooms.room import container_name
 from tre.rooms.visits import Lapse
 from tre.settings import Settings
@@ -51,6 +51,8 @@ SIGN_SECONDS = 60
 SETTLE_SECONDS = 120
 """A room may be opening for this long before the Hub lists it."""
 HUB_SECONDS = 20.0
+DISK_SECONDS = 1.0
+DEEP_SECONDS = 300.0
 SILENT = "the records did not answer, so nobody could say that the room may be open"
 
 AT_ONCE = frozenset({"R09", "R40", POLICY_ERROR})
@@ -68,6 +70,15 @@ class Judged(NamedTuple):
     at_once: bool
     until: datetime | None
     """First known end of what the yes stands on."""
+
+
+class Ends(NamedTuple):
+    """Ends of an open room that no rule tells."""
+
+    rests: datetime
+    """When what the project stands on ends."""
+    age: datetime
+    """When it has been open for as long as a room may be."""
 
 
 class Hub:
@@ -132,7 +143,7 @@ class Sentinel:
             return
         self._answered = now
         try:
-            for task in (self._applications, self._suspended, self._waiting, self._remind, self._sign):
+            for task in (self._applications, self._suspended, self._waiting, self._remind, self._sign, self._volumes):
                 task(now)
         except Unavailable as error:  # somebody writes for long; the next round does the rest
             log.warning("%s", error)
@@ -169,7 +180,9 @@ class Sentinel:
         except TREError as error:
             lapse = Lapse(f"the rules could not be asked: {error}", (POLICY_ERROR,))
             return {row.id: Judged(lapse, at_once=True, until=None) for row in rows}
-        return {row.id: _one(standing[row.id], book, rests.get(row.project, ALWAYS), now) for row in rows}
+        longest = timedelta(hours=self._settings.room_hours)
+        ends = {row.id: Ends(rests.get(row.project, ALWAYS), row.opened_at + longest) for row in rows}
+        return {row.id: _one(standing[row.id], book, ends[row.id], now) for row in rows}
 
     def _is_over(self, row: RoomRow, judged: Judged, now: datetime) -> bool:
         """Write a lapse down when it is first seen; tell whether the room must end now."""
@@ -254,6 +267,11 @@ class Sentinel:
         for name in names:
             self._hub.forget(name)
 
+    def _volumes(self, _: datetime) -> None:
+        """Shut the volumes in which nobody works."""
+        for project in volumes.settle(self._settings, lambda: {row.project for row in visits.open_now(self._records)}):
+            log.info("the volume of %s is shut: nobody works in it", project)
+
     def _sign(self, now: datetime) -> None:
         if now - self._signed < timedelta(seconds=SIGN_SECONDS):
             return
@@ -270,29 +288,25 @@ class Sentinel:
             self._known = {}
 
 
-def _one(standing: access.Standing, book: Mapping[str, Rule], rests: datetime, now: datetime) -> Judged:
+def _one(standing: access.Standing, book: Mapping[str, Rule], ends: Ends, now: datetime) -> Judged:
     lapse = visits.lapse_of(standing)
-    if lapse is None and rests <= now:
+    if lapse is None and ends.rests <= now:
         lapse = Lapse(visits.RESTS, ("R06",))
+    if lapse is None and ends.age <= now:
+        lapse = Lapse(visits.AGE)
     at_once = lapse is not None and any(
         rule in AT_ONCE or (rule in book and book[rule].at_once) for rule in lapse.rules
     )
-    return Judged(lapse, at_once=at_once, until=min(standing.until, rests) if standing.until else None)
+    return Judged(lapse, at_once=at_once, until=min(standing.until, *ends) if standing.until else None)
 
 
 def end_container(settings: Settings, project: str, person: str) -> None:
     """Cut the browser off and kill the container, without the Hub; or say that it may live on."""
     cut_off(settings, project, person)
     try:
-        client = docker.DockerClient(base_url=settings.docker_url, timeout=20)
-        try:
-            client.containers.get(container_name(settings, project, person)).remove(force=True)
-        finally:
-            client.close()
-    except NoContainer:
-        return
-    except (DockerException, requests.RequestException) as error:
-        raise Unavailable(f"the container of room {project} of {person} cannot be ended: {error}") from error
+        choice.chosen(settings).end(container_name(settings, project, person), seconds=0)
+    except Unavailable as error:
+        raise Unavailable(f"the room {project} of {person} cannot be ended: {error}") from error
 
 
 def cut_off(settings: Settings, project: str, person: str) -> None:
@@ -323,6 +337,82 @@ def send_mail(settings: Settings, stop: threading.Event) -> None:
     records.close()
 
 
+def have_cosigned(settings: Settings, stop: threading.Event) -> None:
+    """Ask the witnesses for what was signed since, until told to stop; one that is slow delays nobody."""
+    records = Records(settings.database_url)
+    while not stop.wait(SIGN_SECONDS):
+        try:
+            wrong = cosigned.ask_all(records, settings, now=datetime.now(UTC))
+        except TREError as error:
+            wrong = [error]
+        for each in wrong:
+            log.warning("witness: %s", each)
+    records.close()
+
+
+def watch_walls(settings: Settings, stop: threading.Event) -> None:
+    """Look at the walls of every open room each minute; one that does not hold closes the room, and is told."""
+    records = Records(settings.database_url)
+    while not stop.wait(SIGN_SECONDS):
+        try:
+            close_breached(settings, records, now=datetime.now(UTC))
+        except TREError as error:
+            log.warning("walls: %s", error)
+    records.close()
+
+
+def close_breached(settings: Settings, records: Records, *, now: datetime) -> None:
+    """Write down which open rooms have a wall that does not hold, so that they are stopped at once."""
+    for row, found in probing.breached(settings, records):
+        if isinstance(found, TREError):
+            log.warning("walls of %s in %s: %s", row.person, row.project, found)
+        elif found and not row.closed_because:
+            why = f"a wall of the room did not hold ({found[0].promise}: {found[0].what}); an admin sees to it"
+            log.error("room %s of %s closes: %s", row.project, row.person, why)
+            visits.lapsed(records, row, Lapse(why), until=now, actor="sentinel", now=now)
+            nudge.sentinel(settings)
+
+
+def watch_disk(settings: Settings, stop: threading.Event) -> None:
+    """Look at the home's disk every second: a room can fill gigabytes between two rounds of the watch."""
+    records = Records(settings.database_url)
+    while not stop.wait(DISK_SECONDS):
+        try:
+            spare_disk(settings, records, now=datetime.now(UTC))
+        except TREError as error:
+            log.warning("disk: %s", error)
+    records.close()
+
+
+def spare_disk(settings: Settings, records: Records, *, now: datetime) -> None:
+    """Close every open room while the disk is nearly full, so that what is left can still hold the records."""
+    if not folders.full(settings):
+        return
+    for row in visits.open_now(records):
+        if not row.closed_because:
+            log.error("room %s of %s closes: %s", row.project, row.person, folders.FULL)
+            visits.lapsed(records, row, Lapse(folders.FULL), until=now, actor="sentinel", now=now)
+    nudge.sentinel(settings)
+
+
+def try_walls(settings: Settings, stop: threading.Event) -> None:
+    """Have everything tried that is safe to try, every so many hours, in a process of its own."""
+    if not settings.deep_hours:
+        return
+    command = (sys.executable, "-m", "tre", "doctor", "--deep", "--home", str(settings.home))
+    while not stop.wait(settings.deep_hours * 3600):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=DEEP_SECONDS, check=False)  # noqa: S603 -- our own
+        except subprocess.TimeoutExpired:
+            log.error("doctor --deep did not end")  # noqa: TRY400 -- one line says it
+            continue
+        log.log(logging.ERROR if done.returncode else logging.INFO, "%s", (done.stdout or done.stderr).strip())
+
+
+BESIDE = (send_mail, have_cosigned, watch_walls, watch_disk, try_walls)
+"""What is done beside the watch: slow, and nobody waits for it."""
+
+
 def main() -> int:
     """Run until SIGTERM, or say in one line why not."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -337,10 +427,12 @@ def main() -> int:
         print(f"sentinel: {error}", file=sys.stderr)
         return error.exit_code
     hub, bell = Hub(settings), Bell(settings)
-    post = threading.Thread(target=send_mail, args=(settings, stop), name="postman")
-    post.start()
+    beside = [threading.Thread(target=work, args=(settings, stop)) for work in BESIDE]
+    for thread in beside:
+        thread.start()
     watch(Sentinel(settings, records, hub, began=datetime.now(UTC)), stop, lambda: datetime.now(UTC), bell)
-    post.join()
+    for thread in beside:
+        thread.join()
     bell.close()
     hub.close()
     records.close()

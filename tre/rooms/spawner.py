@@ -6,15 +6,13 @@ A named server is a project. The container gets what `tre.rooms.room` lists, and
 import asyncio
 import html
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import requests
-from docker.errors import APIError, DockerException
-from dockerspawner import DockerSpawner
-from jupyterhub.spawner import SpawnException
+from jupyterhub.spawner import Spawner, SpawnException
 from sqlalchemy.orm import object_session
+from traitlets import Any as AnyTrait
 from traitlets import Instance, default
 
 from tre.errors import Refused, TREError, Unavailable
@@ -23,26 +21,26 @@ from tre.records.db import Records
 from tre.records.tables import RoomRow
 from tre.rooms import control, folders, house, visits
 from tre.rooms.authenticator import address_of
+from tre.rooms.builders import Builder, State, choice
 from tre.rooms.pages.telling import Reason, in_words, reasons_of
-from tre.rooms.room import CALLBACK, Room, container, container_name, host, host_config, origin, prefix, room_for
+from tre.rooms.room import CALLBACK, container_name, host, origin, prefix, room_for
 from tre.settings import Settings
 
 NOTEBOOKS = tuple(sorted((Path(__file__).parents[2] / "images" / "notebook").glob("*.ipynb")))
 """What a person finds in a new home."""
 STOP_SECONDS = 5
 NOT_A_MEMBER = "R00"
-DOCKER_SILENT = "Docker does not answer, so no room can be opened; an admin can see why with `tre doctor`"
-DOCKER_REFUSED = "Docker would not build this room; an admin can see why in the log hub.log"
 T = TypeVar("T")
 
 
-class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in dockerspawner
+class ProjectSpawner(Spawner):  # type: ignore[misc]  # no types in jupyterhub
     """Opens and closes rooms."""
 
     tre_settings = Instance(Settings)
     tre_records = Instance(Records)
-    remove = True
-    pull_policy = "never"
+    tre_builder = AnyTrait()  # a Builder
+    _built = False
+    """Whether there was a room when last somebody looked; the Hub remembers it."""
     _closed_because: str = "the person stopped it, or the Hub did"
 
     @default("tre_settings")
@@ -52,6 +50,10 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
     @default("tre_records")
     def _records(self) -> Records:
         return house.records()
+
+    @default("tre_builder")
+    def _builder(self) -> Builder:
+        return choice.chosen(self.tre_settings)
 
     def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 -- the Hub's
         """Lie under a host name of its own, also after the Hub has started again."""
@@ -68,15 +70,14 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
             return await self._start()
         except Refused as no:
             raise _told(await _aside(in_words, self.tre_records, no), self.name) from no
-        except (DockerException, requests.RequestException) as error:
-            self.log.warning("Docker: %s", error)
-            raise _refusal(DOCKER_REFUSED if isinstance(error, APIError) else DOCKER_SILENT, status=503) from error
         except TREError as error:
+            if error.__cause__ is not None:
+                self.log.warning("%s: %s", self._log_name, error.__cause__)
             raise _refusal(str(error), status=error.status) from error
 
     async def _start(self) -> str:
         current = await _aside(image.current, self.tre_settings)
-        await self.docker("ping")
+        await _aside(self.tre_builder.answers)
         visit = await _aside(
             visits.opened,
             self.tre_records,
@@ -84,13 +85,15 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
             self.user.name,
             image=current.id,
             now=datetime.now(UTC),
+            longest=timedelta(hours=self.tre_settings.room_hours),
             network=self.tre_settings.zone(address_of(self.handler)),
         )
         room = room_for(self.tre_settings, current.id, visit.project, self.user.name, visit.mounts)
         done = False
         try:
             await _aside(folders.make, self.tre_settings, room, notebooks=NOTEBOOKS)
-            await self._build(room)
+            self._built = True
+            await _aside(self.tre_builder.build, room)
             self._expect_callback()
             await control.put(
                 self.tre_settings,
@@ -119,16 +122,6 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
         assert session is not None  # noqa: S101 -- the Hub has just put the client into one
         session.commit()
 
-    async def _build(self, room: Room) -> None:
-        """Create and start the container; one of the same name is a leftover."""
-        self.object_name = room.name
-        if await self.get_object():
-            await self.docker("remove_container", room.name, force=True)
-        walls = self.client.create_host_config(**host_config(room))
-        made = await self.docker("create_container", **container(room), host_config=walls)
-        self.object_id = made["Id"]
-        await self.docker("start", self.object_id)
-
     async def _undo(self) -> None:
         """Leave nothing of a start that failed: no registration, no container, no open room in the records."""
         steps: tuple[Callable[[], Any], ...] = (
@@ -139,35 +132,37 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
         for step in steps:
             try:
                 await step()
-            except (TREError, DockerException, requests.RequestException) as error:
+            except TREError as error:
                 self.log.error("%s: leftover of a failed start: %s", self._log_name, error)  # noqa: TRY400 -- one line says it
 
     async def _remove(self) -> None:
-        if await self.get_object():
-            await self.docker("remove_container", self.object_name, force=True)
-        self.object_id = ""
+        await _aside(self.tre_builder.end, self._room, seconds=0)
+        self._built = False
 
     # --- being open --------------------------------------------------------------------------------------------------
     async def poll(self) -> int | str | None:
         """Tell the Hub whether the room lives, and the gateway what it may have forgotten."""
         try:
-            state: int | str | None = await super().poll()
-        except (DockerException, requests.RequestException) as error:
-            self.log.warning("%s: Docker does not answer: %s", self._log_name, error)
-            return None if self.object_id else 0  # an engine that is silent has not closed a room that was open
-        if state is None and self.name and not self._start_pending:
-            return await self._looked_at()
-        return state
+            state = await _aside(self.tre_builder.state, self._room)
+        except Unavailable as error:
+            self.log.warning("%s: %s", self._log_name, error)
+            return None if self._built else 0  # an engine that is silent has not closed a room that was open
+        if state is None:
+            return 0
+        self._built = True
+        if self.name and not self._start_pending:
+            return await self._looked_at(state)
+        return None
 
-    async def _looked_at(self) -> int | None:
+    async def _looked_at(self, state: State) -> int | None:
         """Ask the records whether this room may be open; while they are silent, the gateway keeps its end."""
         try:
             row = await _aside(visits.row_of, self.tre_records, self.name, self.user.name)
         except Unavailable as error:
             self.log.warning("%s: %s", self._log_name, error)
-            return await self._remind(None)
+            return await self._remind(state, None)
         if visits.stands(row, now=datetime.now(UTC)):
-            return await self._remind(row)
+            return await self._remind(state, row)
         return await self._lapsed(row)
 
     async def _lapsed(self, row: RoomRow | None) -> int:
@@ -188,7 +183,7 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
             self.log.warning("%s: %s", self._log_name, error)
             self._closed_because = visits.OVER
 
-    async def _remind(self, row: RoomRow | None) -> int | None:
+    async def _remind(self, state: State, row: RoomRow | None) -> int | None:
         """Register again if the gateway lost its file. If the Hub lost the token too, the room must end."""
         try:
             if await control.known(self.tre_settings, self.user.name, self.name):
@@ -200,12 +195,11 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
                 return 1
             if row is None:  # the records are silent: without them, nobody knows until when
                 return None
-            uid = int((await self.get_object())["Config"]["User"].partition(":")[0])
             await control.put(
                 self.tre_settings,
                 self.user.name,
                 self.name,
-                uid=uid,
+                uid=state.uid,
                 token=self.api_token,
                 client_id=self.oauth_client_id,
                 until=row.until,
@@ -218,18 +212,10 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
     async def stop(self, now: bool = False) -> None:  # noqa: FBT001, FBT002 -- the Hub's signature
         """Cut the browser off first, then end the container, then say so in the records."""
         await self._drop()
-        if self.object_id or await self.get_object():
-            await self._end(now=now)
+        await _aside(self.tre_builder.end, self._room, seconds=0 if now else STOP_SECONDS)
+        self._built = False
         self.clear_state()
         await self._record_close(self._closed_because)
-
-    async def _end(self, *, now: bool) -> None:
-        try:
-            await self.docker("stop", self.object_name, timeout=0 if now else STOP_SECONDS)
-            await self._remove()
-        except DockerException as error:
-            if getattr(error, "status_code", 0) not in {404, 409}:  # gone, or going
-                raise
 
     async def run_post_stop_hook(self) -> None:
         """Do what `stop` does for a container that ended by itself; the Hub calls this after every end."""
@@ -261,19 +247,25 @@ class ProjectSpawner(DockerSpawner):  # type: ignore[misc]  # no types in docker
             # The room is closed all the same; the sentinel writes it down when the records answer again.
             self.log.warning("%s: %s", self._log_name, error)
 
-    # --- what DockerSpawner would otherwise add ----------------------------------------------------------------------
+    # --- what the Hub keeps, and what it would otherwise add ---------------------------------------------------------
+    def get_state(self) -> dict[str, Any]:
+        """Let the Hub remember that there is a room."""
+        return {**super().get_state(), "built": self._built}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Know it again after the Hub has started anew."""
+        super().load_state(state)
+        self._built = bool(state.get("built"))
+
     def get_env(self) -> dict[str, str]:
         """Give a room none of the Hub's variables; its own stand in `tre.rooms.room`."""
         return {}
 
-    async def get_ip_and_port(self) -> tuple[str, int]:
-        """Answer as the gateway: a room has no address."""
-        return "127.0.0.1", self.tre_settings.gateway_port
-
     def _url(self) -> str:
         return f"http://127.0.0.1:{self.tre_settings.gateway_port}"
 
-    def _object_name_default(self) -> str:
+    @property
+    def _room(self) -> str:
         return container_name(self.tre_settings, self.name or "none", self.user.name)
 
 

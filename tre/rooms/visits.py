@@ -6,7 +6,7 @@ room's own end, `until`: from then on it is not open, whether or not anybody is 
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Select, bindparam, select, update
@@ -19,6 +19,8 @@ from tre.records import audit
 from tre.records.db import Records
 from tre.records.tables import ProjectRow, RoomRow
 from tre.rooms.room import subject
+
+LONGEST = timedelta(days=3)
 
 
 class Visit(NamedTuple):
@@ -39,16 +41,29 @@ class Lapse(NamedTuple):
 
 
 RESTS = "a condition is past its day, or the ethics vote ended: the project's lead sees to it, or asks the committee"
+AGE = "it was open for as long as a room may be; open it again"
 OVER = "the time for which it could be open is over, and nobody asked for longer"
 
 
-def opened(records: Records, project: str, person: str, *, image: str, now: datetime, network: str = "") -> Visit:
-    """Ask the rules, and record that the room opens, with what; or raise Refused, which is recorded too."""
+def opened(
+    records: Records,
+    project: str,
+    person: str,
+    *,
+    image: str,
+    now: datetime,
+    longest: timedelta = LONGEST,
+    network: str = "",
+) -> Visit:
+    """Ask the rules, and record that the room opens, with what; or raise Refused, which is recorded too.
+
+    It is open for `longest` at most, whatever else would let it be.
+    """
     about = subject(project, person)
     with records.act(person, "session.open", about) as session:
         opening = access.require_open(session, project, person, now=now, network=network)
         _close(session, project, person, because="it was not there any more", now=now)
-        until = min(opening.until or now, endings.rests(session, (project,), now).get(project, ALWAYS))
+        until = min(opening.until or now, endings.rests(session, (project,), now).get(project, ALWAYS), now + longest)
         if until <= now:
             raise Refused(RESTS)
         mounts: list[audit.Fact] = [

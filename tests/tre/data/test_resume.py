@@ -16,15 +16,21 @@ from tre.errors import Unavailable
 
 COUNT = 60
 PROGRAM = """
-import sys, tre.settings
+import sys, time, tre.settings
 from datetime import UTC, datetime
 from pathlib import Path
-from tre.data import confined, ingest
+from tre.data import confined, door, ingest
 from tre.errors import TREError
 from tre.records import db
 sys.path.insert(0, {root!r})
 confined.PROGRAM = (sys.executable, "-I", "-c", {program!r})
 ingest.LOOKS["vcf"] = ("variants", "tests.tre.data.standing")
+looked, taken = [], door._Arrival.taken
+def slow(self):  # from here on, whoever is to end this has the time to
+    looked.append(self)
+    time.sleep(0.1 if len(looked) > {after} else 0)
+    return taken(self)
+door._Arrival.taken = slow
 settings = tre.settings.load(Path({home!r}), database={database!r})
 records = db.opened(settings)
 try:
@@ -52,10 +58,11 @@ def many(tmp_path):
     return mixed.folder(tmp_path / "in", **{f"more{at:03d}": vcf("plain", "S1", size=200_000) for at in range(COUNT)})
 
 
-def words(settings, at):
+def words(settings, at, after):
     root = str(Path(__file__).parents[3])
     program = f"import sys; sys.path.insert(0, {root!r}); from tre.data.confined import main; main()"
-    said = PROGRAM.format(root=root, program=program, home=str(settings.home), database=settings.database)
+    home, database = str(settings.home), settings.database
+    said = PROGRAM.format(root=root, program=program, home=home, database=database, after=after)
     return [sys.executable, "-c", said, str(at)]
 
 
@@ -63,7 +70,7 @@ def killed_in_the_middle(records, settings, now, at, *, how=signal.SIGKILL, afte
     """Ingest in a process of its own that ends when some files are done."""
     made.register(records, now, plan=mixed.PLAN, name="mixed")
     folder = silo.folder_of(settings, "mixed")
-    with subprocess.Popen(words(settings, at), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(words(settings, at, after), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and len(list(folder.glob(".aside-*/files/*/*"))) < after:
             time.sleep(0.002)
         process.send_signal(how)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import random
+import time
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -182,6 +184,99 @@ def test_a_hostile_head_sets_nothing(settings, records, head, status):
     assert got == status
     assert headers.getall("Content-Security-Policy") == [there_policy(headers)]
     assert not {"Set-Cookie", "Service-Worker-Allowed", "Link", "Refresh"} & set(headers)
+
+
+PARTS = (
+    b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/0.9", b"HTTP/9.9 200 OK", b"HTTP/1.1 101 Switching Protocols",
+    b"HTTP/1.1 100 Continue", b"HTTP/1.1 103 Early Hints", b"HTTP/1.1 204 No Content", b"HTTP/1.1 999 x",
+    b"HTTP/1.1 -1 x",
+    b"Content-Length: 2", b"Content-Length: 0", b"Content-Length: +2", b"Content-Length: 2, 2", b"Content-Length : 2",
+    b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked, identity", b"Transfer-Encoding:\x0bchunked",
+    b"Content-Encoding: gzip", b"Content-Type: text/html; charset=\xff", b"Set-Cookie: tre-room=x; Path=/",
+    b"Connection: Upgrade", b"Upgrade: websocket", b"Location: //evil.example/", b"Refresh: 0; url=//evil.example",
+    b" folded", b"\tfolded: x", b"No colon", b": empty", b"Nul\x00: x", b"X: \r", b"5\r\nhello\r\n0",
+    b"ffffffffffffffff", b"-1",
+    b"", b"\n", b"hi", b"\x00" * 100, b"x" * 9000,
+)  # fmt: skip
+
+
+def test_no_answer_whatever_it_is_gets_more_than_its_own_answer_wrong(settings, records):
+    """Two hundred answers put together of pieces that parsers read differently; after each, an honest one passes."""
+    chance = random.Random(6)
+    answers = [
+        chance.choice((b"\r\n", b"\n")).join(chance.choices(PARTS, k=chance.randint(1, 8)))
+        + chance.choice((b"\r\n\r\n", b"\n\n", b""))
+        + chance.choice((b"hi", b"", b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nhi"))
+        for _ in range(200)
+    ]
+    turn = []
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(turn[-1])
+        await writer.drain()
+
+    async def story(there):
+        got = []
+        async with there.room(answer):
+            for one in answers:
+                turn.append(one)
+                got.append((one, await asyncio.wait_for(there.ask(), 10)))
+                turn.append(OK + b"\r\nConnection: close\r\n\r\nhi")
+                assert (await there.ask())[:2] == (200, "hi"), one
+        return got
+
+    for one, (status, _, headers) in tried(settings, records, story):
+        assert status in {200, 204, 403, 502}, one
+        assert headers.getall("Content-Security-Policy") == [there_policy(headers)], one
+        assert not {"Set-Cookie", "Refresh", "Link", "Location"} & set(headers), one
+
+
+def test_headers_without_end_are_not_held_in_memory(settings, records):
+    sent = []
+
+    async def flood(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        for at in range(2**14):
+            writer.write(b"X-%d: " % at + b"x" * 65_536 + b"\r\n")
+            await writer.drain()
+            sent.append(at)
+
+    async def story(there):
+        async with there.room(flood):
+            return await asyncio.wait_for(there.ask(), 30)
+
+    assert tried(settings, records, story)[0] == 502
+    assert len(sent) < 100  # of 16,384: a gigabyte
+
+
+def test_an_answer_that_drips_holds_up_nobody_else(settings, records):
+    async def drip(reader, writer):
+        line = await reader.readuntil(b"\r\n\r\n")
+        if b"slow" in line:
+            for letter in OK:
+                writer.write(bytes([letter]))
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.write(OK + b"\r\n\r\nhi")
+        await writer.drain()
+
+    async def story(there):
+        async with there.room(drip):
+            slow = [asyncio.create_task(there.ask("static/slow.css")) for _ in range(20)]
+            await asyncio.sleep(0.1)
+            began = time.monotonic()
+            quick = await there.ask()
+            took = time.monotonic() - began
+            for one in slow:
+                one.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+            return quick, took
+
+    quick, took = tried(settings, records, story)
+    assert quick[:2] == (200, "hi")
+    assert took < 2
 
 
 def there_policy(headers):
@@ -438,6 +533,26 @@ def test_a_person_who_follows_a_link_is_sent_to_the_hub_with_pkce(settings, reco
     assert "HttpOnly" in cookie
     assert f"Path={PREFIX}" in cookie
     assert "SameSite=Lax" in cookie
+
+
+def test_over_tls_a_cookie_of_a_room_is_one_that_no_other_host_can_put_there(settings, records):
+    secure = settings.model_copy(update={"scheme": "https"})
+
+    async def story(there):
+        host = {"Origin": f"https://{there.host}", "Accept": "text/html"}
+        _, _, headers = await there.ask("lab", Cookie="", **host)
+        sealed = there.headers["Cookie"].partition("=")[2]
+        async with there.room(says(OK, b"hi")):
+            plain = await there.ask(**{**host, "Cookie": f"{COOKIE}={sealed}"})
+            ours = await there.ask(**{**host, "Cookie": f"__Host-{COOKIE}={sealed}"})
+        return headers["Set-Cookie"], plain[0], ours[0]
+
+    cookie, plain, ours = tried(secure, records, story)
+    assert cookie.startswith("__Host-tre-room-login=")
+    assert "; Path=/;" in cookie
+    assert "; Secure" in cookie
+    assert "Domain" not in cookie
+    assert (plain != 200, ours) == (True, 200)
 
 
 def test_a_callback_that_this_browser_did_not_begin_ends_nowhere(settings, records):

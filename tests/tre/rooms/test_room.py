@@ -7,7 +7,8 @@ from tre.errors import Tampered, Unavailable, Unreadable
 from tre.governance.access import Mount
 from tre.governance.accounts import PROCESSES
 from tre.rooms import folders, room
-from tre.rooms.room import container, host_config, in_bytes, room_for, seccomp
+from tre.rooms.builders.docker import container, host_config
+from tre.rooms.room import in_bytes, room_for, seccomp
 from tre.rooms.spawner import NOTEBOOKS
 from tre.settings import NAME
 

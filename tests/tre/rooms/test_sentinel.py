@@ -1,6 +1,7 @@
 """The sentinel against the real rules and records; the Hub is a fake with the same interface, the moment is given."""
 
 import json
+import subprocess
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,10 @@ from tests.house import an_extract
 from tre.errors import Refused, Unavailable
 from tre.governance import accounts, committee, projects
 from tre.records import audit
-from tre.records.tables import CheckpointRow, ConditionRow, EntryRow, RoomRow
+from tre.records.tables import CheckpointRow, ConditionRow, EntryRow, ProjectRow, RoomRow
+from tre.rooms import folders, visits
 from tre.rooms import sentinel as watching
-from tre.rooms import visits
+from tre.rooms.room import room_for
 from tre.rooms.sentinel import Sentinel
 
 
@@ -225,6 +227,17 @@ def test_a_condition_past_its_day_opens_no_room_while_the_sentinel_is_dead(recor
         visits.opened(records, "sunrise", "ann", image="sha256:1", now=now)
 
 
+def test_a_room_is_open_for_so_long_at_most_and_can_be_opened_again(sentinel, hub, records, settings, now):
+    end = now + timedelta(hours=settings.room_hours)
+    assert room(records).until == end  # its own end: it closes though nobody watches
+    sentinel.round(end - timedelta(seconds=30))
+    assert (hub.stopped, room(records).until) == ([], end)
+    sentinel.round(end)
+    assert hub.stopped == [("sunrise", "ann")]
+    assert room(records).closed_because == visits.AGE
+    assert visits.opened(records, "sunrise", "ann", image="sha256:1", now=end).until > end
+
+
 def test_records_that_are_busy_with_somebody_elses_act_close_nothing(sentinel, hub, now, monkeypatch):
     """Whether a room may be open is read, and reading waits for nobody who writes."""
 
@@ -260,3 +273,27 @@ def test_a_room_that_opens_again_closes_what_was_left_open(sentinel, records, no
     visits.opened(records, "sunrise", "ann", image="sha256:1", now=now + timedelta(hours=1))
     assert len(visits.open_now(records)) == 1
     assert acts(records)[-2:] == ["session.close", "session.open"]
+
+
+@pytest.fixture
+def small_disk(settings, tmp_path):
+    """The same house on a disk of 8 MB, of which a quarter must stay free."""
+    place = tmp_path / "small"
+    place.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", place], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no tmpfs can be mounted here")
+    yield settings.model_copy(update={"home": place, "database": settings.database_url, "disk_floor": 2_000_000})
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_room_that_fills_the_disk_is_closed_before_the_records_have_no_place(sentinel, hub, records, now, small_disk):
+    watching.spare_disk(small_disk, records, now=now)
+    assert not room(records).closed_because
+    (small_disk.home / "outbox").write_bytes(bytes(7_000_000))
+    watching.spare_disk(small_disk, records, now=now)
+    sentinel.round(now)
+    assert (hub.stopped, room(records).closed_because) == ([("sunrise", "ann")], folders.FULL)
+    with pytest.raises(Unavailable, match="nearly full"):
+        folders.make(small_disk, room_for(small_disk, "sha256:1", ProjectRow(name="sunrise", uid=70000), "ann", ()))

@@ -11,6 +11,8 @@ from tre.rooms.gateway.open_room import OpenRoom
 
 CHUNK = 64 * 1024
 LARGEST_CONTENTS = 5_000_000
+FINAL = range(200, 600)
+"""Statuses that are an answer. After 101 whoever stands between would pass on anything, both ways."""
 PROBE_SECONDS = aiohttp.ClientTimeout(total=5)
 HERE = "http://localhost"  # any other Host gets 403 from Jupyter
 
@@ -36,6 +38,8 @@ async def forward(request: web.Request, room: OpenRoom, passage: Passage, meter:
         data=body or None,
         allow_redirects=False,
     ) as answer:
+        if answer.status not in FINAL:
+            raise aiohttp.ClientPayloadError(f"the room answers {answer.status}, which ends nothing")
         kept = headers.from_room(answer.status, answer.headers, room.prefix)
         if kept is None:
             raise Denied("the room tried to send the browser elsewhere")

@@ -6,6 +6,7 @@ table of accounts as well, since a suspended person's token may live a little lo
 
 import base64
 import json
+from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -58,7 +59,9 @@ class Login:
     def token(self, request: web.Request) -> str | None:
         """Return the Hub token from the cookie, if it was sealed by us for this room and is not too old."""
         try:
-            opened = json.loads(self._seal.decrypt(request.cookies.get(COOKIE, "").encode(), ttl=HOURS * 3600))
+            opened = json.loads(
+                self._seal.decrypt(request.cookies.get(self._name(COOKIE), "").encode(), ttl=HOURS * 3600)
+            )
         except (InvalidToken, UnicodeError, json.JSONDecodeError):
             return None
         if opened.get("for") != self._room.prefix or opened.get("kind") != "token":
@@ -113,12 +116,14 @@ class Login:
             raise Refused("this room is another person's")
         answer = web.Response(status=302, headers={"Location": target})
         self._keep(answer, COOKIE, {"kind": "token", "token": token}, HOURS * 3600)
-        answer.del_cookie(STATE_COOKIE, path=self._room.prefix)
+        answer.del_cookie(self._name(STATE_COOKIE), path=self._path, secure=self._secure)
         return answer
 
     def _began(self, request: web.Request, state: str) -> bool:
         try:
-            opened = json.loads(self._seal.decrypt(request.cookies.get(STATE_COOKIE, "").encode(), ttl=STATE_SECONDS))
+            opened = json.loads(
+                self._seal.decrypt(request.cookies.get(self._name(STATE_COOKIE), "").encode(), ttl=STATE_SECONDS)
+            )
         except (InvalidToken, UnicodeError, json.JSONDecodeError):
             return False
         return bool(opened == {"for": self._room.prefix, "kind": "state", "state": state})
@@ -126,11 +131,28 @@ class Login:
     def _keep(self, answer: web.Response, name: str, value: dict[str, str], seconds: int) -> None:
         sealed = self._seal.encrypt(json.dumps({"for": self._room.prefix, **value}).encode()).decode()
         answer.set_cookie(
-            name,
+            self._name(name),
             sealed,
-            path=self._room.prefix,
+            path=self._path,
             max_age=seconds,
             httponly=True,
             samesite="Lax",
-            secure=self._settings.scheme == "https",
+            secure=self._secure,
         )
+
+    def _kept(self, request: web.Request, name: str, seconds: int) -> Any:  # noqa: ANN401 -- JSON that we sealed
+        sealed = request.cookies.get(self._name(name), "")
+        return json.loads(self._seal.decrypt(sealed.encode(), ttl=seconds))
+
+    @property
+    def _secure(self) -> bool:
+        return self._settings.scheme == "https"
+
+    @property
+    def _path(self) -> str:
+        """A cookie of the host alone is one for all of it, and this host is one room's."""
+        return "/" if self._secure else self._room.prefix
+
+    def _name(self, name: str) -> str:
+        """Over TLS no page of another host, not even of the domain above, can put such a cookie here."""
+        return f"__Host-{name}" if self._secure else name
