@@ -9,7 +9,7 @@ BIN := .venv/bin
 # The engine, the image's root and the rooms' folders belong to root.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 # program or file that tells whether a package is there : package
-HOST := dockerd:docker.io mmdebstrap:mmdebstrap bwrap:bubblewrap gocryptfs:gocryptfs gpg:gpg /usr/lib/*/libseccomp.so.2:libseccomp2 \
+HOST := dockerd:docker.io mmdebstrap:mmdebstrap bwrap:bubblewrap gocryptfs:gocryptfs fusermount:fuse3 gpg:gpg /usr/lib/*/libseccomp.so.2:libseccomp2 \
   /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
 TESTS := ip:iproute2 restic:restic \
   /usr/lib/postgresql/*/bin/initdb:postgresql chromium:chromium samtools:samtools \

@@ -21,7 +21,7 @@ from tre.records import files
 from tre.records.keys import Keys
 from tre.settings import Settings, checked_name
 
-TOOLS = ("gocryptfs", "mkfs.ext4", "mount", "umount", "prlimit")
+TOOLS = ("gocryptfs", "fusermount", "mkfs.ext4", "mount", "umount", "prlimit")
 DEVICES = ("/dev/fuse", "/dev/loop-control")
 PURPOSE = "volume"
 GONE_SECONDS = 5.0

@@ -16,12 +16,13 @@ from tre.errors import Unavailable
 
 COUNT = 60
 PROGRAM = """
-import sys, time, tre.settings
+import signal, sys, time, tre.settings
 from datetime import UTC, datetime
 from pathlib import Path
 from tre.data import confined, door, ingest
 from tre.errors import TREError
 from tre.records import db
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born deaf to it
 sys.path.insert(0, {root!r})
 confined.PROGRAM = (sys.executable, "-I", "-c", {program!r})
 ingest.LOOKS["vcf"] = ("variants", "tests.tre.data.standing")
